@@ -1,0 +1,385 @@
+"""The tables. The four entities of the data model, and what the door and the reporter must not forget.
+
+Rules live three times, each where it bites: in the transitions of db/vocabulary.py, in the validators here, and in
+named constraints. Those that constraints cannot say (transitions, immutability, an artifact's retention, the log paths
+of a finished phase) are triggers, made by the migrations.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Connection,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    UniqueConstraint,
+    Uuid,
+    case,
+    event,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, relationship, validates
+
+from db.errors import IllegalTransition, ImmutableRecord
+from db.types import CleanJson, CleanText, JsonObject, UtcDateTime
+from db.vocabulary import (
+    PHASES,
+    RUN_TRANSITIONS,
+    TASK_TRANSITIONS,
+    ArtifactType,
+    DeliveryOutcome,
+    Phase,
+    RunStatus,
+    TaskStatus,
+)
+
+MAX_COMMENT = 65_536
+"""Characters GitHub allows in a comment."""
+
+_RUN_ID = "spec_automation_run.run_id"
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=_NAMES)
+
+
+def _enum(kind: type[E], name: str) -> Enum:
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        validate_strings=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def relative_path(path: str) -> str:
+    """Return ``path`` when it is relative, normal and free of ``..``. Raises ValueError otherwise."""
+    parts = path.split("/")
+    if not path or "\\" in path or ".." in path or any(part in {"", "."} for part in parts) or not path.isprintable():
+        raise ValueError(f"not a plain relative path: {path!r}")
+    return path
+
+
+def storage_location(path: str) -> str:
+    """Return ``path`` when it is an https URL or a plain relative path. Raises ValueError otherwise."""
+    if path.startswith("https://"):
+        if not urlsplit(path).hostname or not path.isprintable():
+            raise ValueError("not an https URL")
+        return path
+    return relative_path(path)
+
+
+class SpecAutomationRun(Base):
+    """One accepted command's whole life."""
+
+    __tablename__ = "spec_automation_run"
+    __table_args__ = (
+        CheckConstraint("completed_at >= started_at", name="completed_after_start"),
+        CheckConstraint("(status = 'queued') = (started_at IS NULL)", name="started_when_begun"),
+        CheckConstraint("(status IN ('queued', 'in_progress')) = (completed_at IS NULL)", name="completed_when_over"),
+        CheckConstraint("status != 'failed' OR coalesce(length(result_summary), 0) > 0", name="failure_has_a_reason"),
+        CheckConstraint("error_code IS NULL OR status = 'failed'", name="error_code_of_a_failure"),
+        CheckConstraint(
+            "until_phase IN ('speckit_specify', 'speckit_plan', 'speckit_tasks')", name="until_an_agent_phase"
+        ),
+        CheckConstraint("(lease_owner IS NULL) = (lease_expires_at IS NULL)", name="lease_is_whole"),
+        CheckConstraint("lease_epoch >= 0 AND crash_count >= 0", name="counters_not_negative"),
+        CheckConstraint("cleanup_succeeded IS NOT TRUE OR job_container_id IS NULL", name="container_forgotten"),
+        CheckConstraint("(cancel_requested_at IS NULL) = (cancel_requested_by IS NULL)", name="cancel_has_an_author"),
+        CheckConstraint(
+            "issue_number > 0 AND repository_id > 0 AND installation_id > 0 AND requested_by_id > 0",
+            name="ids_positive",
+        ),
+        CheckConstraint(
+            "length(requested_by) > 0 AND length(command_key) > 0"
+            " AND length(repository) > 2 AND length(repository) - length(replace(repository, '/', '')) = 1",
+            name="names_not_empty",
+        ),
+        Index("ix_spec_automation_run_issue", "repository_id", "issue_number", "created_at"),
+        Index("ix_spec_automation_run_status", "status", "lease_expires_at"),
+        Index("ix_spec_automation_run_created", "created_at", "run_id"),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    external_ref: Mapped[str | None] = mapped_column(CleanText(255))
+    repository: Mapped[str] = mapped_column(CleanText(140))
+    branch_name: Mapped[str | None] = mapped_column(CleanText(255))
+    base_branch: Mapped[str | None] = mapped_column(CleanText(255))
+    """None until the repository's own default (mostly ``main``) was asked for."""
+    status: Mapped[RunStatus] = mapped_column(_enum(RunStatus, "run_status"), default=RunStatus.QUEUED)
+    result_summary: Mapped[str | None] = mapped_column(CleanText(4000, clip=True))
+    requested_spec_input: Mapped[str] = mapped_column(CleanText(MAX_COMMENT, clip=True))
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    worker_hostname: Mapped[str | None] = mapped_column(CleanText(255))
+    job_container_id: Mapped[str | None] = mapped_column(CleanText(128))
+
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    command_key: Mapped[str] = mapped_column(CleanText(255), unique=True)
+    installation_id: Mapped[int] = mapped_column(BigInteger)
+    repository_id: Mapped[int] = mapped_column(BigInteger)
+    private: Mapped[bool]
+    issue_number: Mapped[int] = mapped_column(BigInteger)
+    on_pull_request: Mapped[bool]
+    issue_title: Mapped[str] = mapped_column(CleanText(1024, clip=True))
+    comment_id: Mapped[int | None] = mapped_column(BigInteger)
+    requested_by: Mapped[str] = mapped_column(CleanText(100))
+    requested_by_id: Mapped[int] = mapped_column(BigInteger)
+    until_phase: Mapped[Phase | None] = mapped_column(_enum(Phase, "until_phase"))
+    dry_run: Mapped[bool] = mapped_column(default=False)
+    requested_agent: Mapped[str | None] = mapped_column(CleanText(64))
+    base_sha: Mapped[str | None] = mapped_column(CleanText(64))
+    head_sha: Mapped[str | None] = mapped_column(CleanText(64))
+    feature_directory: Mapped[str | None] = mapped_column(CleanText(512))
+    error_code: Mapped[str | None] = mapped_column(CleanText(64))
+    lease_epoch: Mapped[int] = mapped_column(default=0)
+    """Counted up each time the run is taken: what fences a worker that lost it."""
+    lease_owner: Mapped[str | None] = mapped_column(CleanText(255))
+    lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    crash_count: Mapped[int] = mapped_column(default=0)
+    """How often the run was taken over because its worker stopped renewing; a lease handed back does not count."""
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_requested_by: Mapped[str | None] = mapped_column(CleanText(100))
+    cleanup_succeeded: Mapped[bool | None]
+    deadline_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    task_states: Mapped[list[SpecAutomationTaskState]] = relationship(
+        back_populates="run",
+        lazy="raise",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        order_by=lambda: case(
+            {phase.value: place for place, phase in enumerate(PHASES)}, value=SpecAutomationTaskState.phase
+        ),
+    )
+    artifacts: Mapped[list[AutomationArtifact]] = relationship(
+        back_populates="run",
+        lazy="raise",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        order_by=lambda: [AutomationArtifact.created_at, AutomationArtifact.name],
+    )
+    agent_configuration: Mapped[AgentConfiguration | None] = relationship(
+        back_populates="run", lazy="raise", cascade="all, delete-orphan", passive_deletes=True
+    )
+    report: Mapped[RunReport] = relationship(
+        back_populates="run", lazy="raise", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+    @validates("status")
+    def _status_may_follow(self, key: str, wanted: RunStatus) -> RunStatus:
+        wanted, current = RunStatus(wanted), self.__dict__.get(key)
+        if current is not None and wanted is not current and wanted not in RUN_TRANSITIONS[current]:
+            raise IllegalTransition("the run", current, wanted)
+        return wanted
+
+    @validates("feature_directory")
+    def _stays_in_the_repository(self, key: str, path: str | None) -> str | None:
+        return None if path is None else relative_path(path)
+
+
+class SpecAutomationTaskState(Base):
+    """One phase of one run: the newest attempt."""
+
+    __tablename__ = "spec_automation_task_state"
+    __table_args__ = (
+        UniqueConstraint("run_id", "phase"),
+        CheckConstraint("attempt >= 0", name="attempt_not_negative"),
+        CheckConstraint("status != 'pending' OR attempt = 0", name="pending_has_no_attempt"),
+        CheckConstraint("status IN ('pending', 'skipped') OR attempt >= 1", name="attempt_counted"),
+        CheckConstraint("completed_at >= started_at", name="completed_after_start"),
+        CheckConstraint("status IN ('pending', 'skipped') OR started_at IS NOT NULL", name="started_when_begun"),
+        CheckConstraint(
+            "(status IN ('pending', 'running')) = (completed_at IS NULL)",
+            name="completed_when_over",
+        ),
+    )
+
+    task_state_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(_RUN_ID, ondelete="CASCADE"))
+    phase: Mapped[Phase] = mapped_column(_enum(Phase, "phase"))
+    status: Mapped[TaskStatus] = mapped_column(_enum(TaskStatus, "task_status"), default=TaskStatus.PENDING)
+    attempt: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Of the newest attempt."""
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Of the newest attempt, or when the phase was skipped."""
+    stdout_path: Mapped[str | None] = mapped_column(CleanText(1024))
+    stderr_path: Mapped[str | None] = mapped_column(CleanText(1024))
+    details: Mapped[JsonObject] = mapped_column("metadata", CleanJson(262_144), default=dict)
+
+    run: Mapped[SpecAutomationRun] = relationship(back_populates="task_states", lazy="raise")
+    artifacts: Mapped[list[AutomationArtifact]] = relationship(
+        back_populates="task_state", lazy="raise", passive_deletes=True
+    )
+
+    @validates("status")
+    def _status_may_follow(self, key: str, wanted: TaskStatus) -> TaskStatus:
+        wanted, current = TaskStatus(wanted), self.__dict__.get(key)
+        if current is not None and wanted is not current and wanted not in TASK_TRANSITIONS[current]:
+            raise IllegalTransition("the phase", current, wanted)
+        return wanted
+
+    @validates("attempt")
+    def _attempt_counts_up(self, key: str, wanted: int) -> int:
+        current = self.__dict__.get(key)
+        if wanted < 0 or (current is not None and wanted < current):
+            raise ValueError(f"attempt {wanted} after {current}: attempts are counted up and never reused")
+        return wanted
+
+    @validates("stdout_path", "stderr_path")
+    def _stays_in_the_root(self, key: str, path: str | None) -> str | None:
+        return None if path is None else storage_location(path)
+
+
+class AutomationArtifact(Base):
+    """An output kept after the run."""
+
+    __tablename__ = "automation_artifact"
+    __table_args__ = (
+        UniqueConstraint("run_id", "name", "attempt"),
+        CheckConstraint("size_bytes >= 0", name="size_not_negative"),
+        CheckConstraint("attempt >= 1", name="attempt_counted"),
+        CheckConstraint("length(name) > 0 AND length(content_type) > 0", name="names_not_empty"),
+        CheckConstraint("length(sha256) = 64", name="sha256_is_whole"),
+        CheckConstraint(
+            "substr(storage_path, 1, 8) = 'https://' OR (length(storage_path) > 0"
+            " AND substr(storage_path, 1, 1) != '/' AND replace(storage_path, '..', '') = storage_path"
+            " AND replace(storage_path, '\\', '') = storage_path)",
+            name="storage_path_stays_inside",
+        ),
+        CheckConstraint("expires_at > created_at", name="expires_later"),
+        Index("ix_automation_artifact_expires_at", "expires_at"),
+    )
+
+    artifact_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(_RUN_ID, ondelete="CASCADE"))
+    task_state_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("spec_automation_task_state.task_state_id", ondelete="SET NULL"), index=True
+    )
+    name: Mapped[str] = mapped_column(CleanText(200))
+    artifact_type: Mapped[ArtifactType] = mapped_column(_enum(ArtifactType, "artifact_type"))
+    storage_path: Mapped[str] = mapped_column(CleanText(1024))
+    """Relative to the artifact root, or an https URL."""
+    content_type: Mapped[str] = mapped_column(CleanText(127))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(CleanText(64))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    source_phase: Mapped[Phase | None] = mapped_column(_enum(Phase, "source_phase"))
+    attempt: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    run: Mapped[SpecAutomationRun] = relationship(back_populates="artifacts", lazy="raise")
+    task_state: Mapped[SpecAutomationTaskState | None] = relationship(back_populates="artifacts", lazy="raise")
+
+    @validates("storage_path")
+    def _stays_in_the_root(self, key: str, path: str) -> str:
+        return storage_location(path)
+
+
+class AgentConfiguration(Base):
+    """Which agent worked, and with what: a snapshot that is never changed."""
+
+    __tablename__ = "agent_configuration"
+    __table_args__ = (
+        CheckConstraint("length(agent_backend) > 0", name="backend_not_empty"),
+        CheckConstraint("length(agent_version) > 0", name="version_not_empty"),
+        CheckConstraint("length(prompt_pack_version) > 0", name="prompt_pack_not_empty"),
+    )
+
+    agent_config_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(_RUN_ID, ondelete="CASCADE"), unique=True)
+    agent_backend: Mapped[str] = mapped_column(CleanText(64))
+    agent_version: Mapped[str] = mapped_column(CleanText(200, clip=True))
+    prompt_pack_version: Mapped[str] = mapped_column(CleanText(200, clip=True))
+    runtime_env: Mapped[JsonObject] = mapped_column(CleanJson(262_144), default=dict)
+    """Environment variables forwarded to the agent: never a secret."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    run: Mapped[SpecAutomationRun] = relationship(back_populates="agent_configuration", lazy="raise")
+
+
+class RunReport(Base):
+    """What the reporter made on GitHub for a run. ``*_intended_at``: when it was about to create the thing, so that
+    after a crash it looks for it before creating another."""
+
+    __tablename__ = "run_report"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(_RUN_ID, ondelete="CASCADE"), primary_key=True)
+    comment_id: Mapped[int | None] = mapped_column(BigInteger)
+    comment_url: Mapped[str | None] = mapped_column(CleanText(1024))
+    comment_intended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    check_run_id: Mapped[int | None] = mapped_column(BigInteger)
+    check_run_sha: Mapped[str | None] = mapped_column(CleanText(64))
+    check_intended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    pull_request_number: Mapped[int | None] = mapped_column(BigInteger)
+    pull_request_url: Mapped[str | None] = mapped_column(CleanText(1024))
+    pull_request_intended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_digest: Mapped[str | None] = mapped_column(CleanText(128))
+    final_reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    run: Mapped[SpecAutomationRun] = relationship(back_populates="report", lazy="raise")
+
+
+class Delivery(Base):
+    """One webhook request that held a command. Unique by its id, and by what was said: GitHub signs only the body."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        CheckConstraint("tries >= 0", name="tries_not_negative"),
+        CheckConstraint("length(delivery_id) > 0 AND length(said_key) > 0", name="keys_not_empty"),
+        CheckConstraint("(handled_at IS NULL) = (outcome IS NULL)", name="outcome_when_handled"),
+        Index("ix_delivery_unhandled", "received_at", sqlite_where=text("handled_at IS NULL"),
+              postgresql_where=text("handled_at IS NULL")),
+    )  # fmt: skip
+
+    delivery_id: Mapped[str] = mapped_column(CleanText(100), primary_key=True)
+    event: Mapped[str] = mapped_column(CleanText(64))
+    action: Mapped[str] = mapped_column(CleanText(64))
+    said_key: Mapped[str] = mapped_column(CleanText(255), unique=True)
+    payload: Mapped[JsonObject] = mapped_column(CleanJson(2_097_152))
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[DeliveryOutcome | None] = mapped_column(_enum(DeliveryOutcome, "delivery_outcome"))
+    tries: Mapped[int] = mapped_column(default=0)
+
+
+def _bound_text_lengths() -> None:
+    # Postgres refuses what is longer than VARCHAR(n); SQLite ignores n, so the bound is a constraint on both.
+    for table in Base.metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, CleanText):
+                rule = f"length({column.name}) <= {column.type.bound}"
+                table.append_constraint(CheckConstraint(rule, name=f"{column.name}_length"))
+
+
+_bound_text_lengths()
+
+
+@event.listens_for(AgentConfiguration, "before_update")
+def _refuse_update(
+    mapper: Mapper[AgentConfiguration], connection: Connection, configuration: AgentConfiguration
+) -> None:
+    raise ImmutableRecord(f"the agent configuration of run {configuration.run_id} is a snapshot and cannot change")
