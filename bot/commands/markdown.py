@@ -1,0 +1,264 @@
+"""What a reader of a comment sees where, as GitHub renders it.
+
+The parser asks two things: which lines begin in the plain text of the comment, and which text is visible. Wanted
+properties of the first:
+
+* What stands *before* a line decides. An open fence, quote, list item, HTML block, comment, table, link or code span
+  holds the line; the line is not plain then.
+* What stands *after* it does not: a ``---`` below a line makes a heading of it for Markdown, not for its writer.
+  Only a construct opened before the line and closed after it (a code span, a link) needs the text after it.
+
+Blocks are found as cmark does: first the structure, with link reference definitions still inside their paragraphs;
+then, for the paragraphs that matter, definitions and inline text. https://github.github.com/gfm/
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, table
+from markdown_it.token import Token
+
+_NESTING = 40
+_MARK = "\ue000"
+_MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
+
+# markdown-it needs quadratic time for nested open brackets. No person writes that many into one paragraph; whoever
+# does gets no command from it.
+_MOST_BRACKETS = 800
+
+# Emphasised text is plain text to its reader, so the inline parser need not find it.
+# What can open an inline construct that holds later lines: code span, HTML, link or image, strikethrough.
+_OPENERS = re.compile(r"[`<\[~]")
+
+_FOOTNOTE = re.compile(r"( {0,3})\[\^[^\]\s]+\]:[ \t]*(.*)", re.DOTALL)
+_HTML_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)\b", re.IGNORECASE)
+_HTML_COMMENT = re.compile(r"<!--(?:-?>|.*?-->)|(?P<open><!--).*\Z", re.DOTALL)
+
+# Elements that quote, fold or list what stands between their tags, over blank lines too; and elements that do so only
+# when their tag stands on a line of its own, else reach to the end of their paragraph.
+_HOLDING_BLOCKS = frozenset({"details", "blockquote", "table", "ul", "ol", "dl", "pre"})
+_HOLDING_SPANS = frozenset({"a", "code", "kbd", "samp", "tt", "s", "strike", "del"})
+_HOLDING_TAG = re.compile(rf"</?(?:{'|'.join(sorted(_HOLDING_BLOCKS))})\b", re.IGNORECASE)
+
+
+def _structure_parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable("table")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    parser.block.ruler.at("table", _table_unless_heading, {"alt": ["paragraph", "reference"]})
+    return parser.disable("reference")
+
+
+def _table_unless_heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """The table rule, except that a line of dashes alone makes a heading of the line above, never a table of it."""
+    if start + 1 < end:
+        below = state.src[state.bMarks[start + 1] + state.tShift[start + 1] : state.eMarks[start + 1]]
+        if not below.strip("- \t"):
+            return False
+    return table(state, start, end, silent)
+
+
+def _paragraph_parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable("strikethrough").disable("emphasis")
+    parser.block.ruler.enableOnly(["reference", "paragraph"])
+    return parser
+
+
+def _definition_parser() -> MarkdownIt:
+    parser = _paragraph_parser()
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
+_STRUCTURE = _structure_parser()
+_PARAGRAPH = _paragraph_parser()
+_DEFINITIONS = _definition_parser()
+
+
+class Comment:
+    """The lines of one comment, without their line ends, and the Markdown structure they make.
+
+    Holds no lone surrogates (the caller replaces them): link targets are percent-encoded on the way.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._written = lines
+        self._lines = [line.replace(_MARK, "\ufffd") for line in lines]
+        self._tokens = _STRUCTURE.parse("\n".join(_without_footnotes(self._lines)))
+        self._definitions: dict[str, object] | None = None
+        self._hiding = list(_segments(self._tokens))
+
+    def plain_lines(self, candidates: Sequence[int]) -> list[int]:
+        """Those of the line numbers ``candidates`` (ascending, none indented) that begin in plain text."""
+        plain: list[int] = []
+        held: Counter[str] = Counter()
+        for token in self._tokens:
+            if token.level != 0 or token.map is None:
+                continue
+            if token.type == "html_block":
+                _count_block(token.content, held)
+                continue
+            start, end = _text_range(token, *token.map)
+            if start < end:
+                inside = candidates[bisect_left(candidates, start) : bisect_left(candidates, end)]
+                plain.extend(self._plain_in_paragraph(start, end, inside, held))
+        return plain
+
+    def _plain_in_paragraph(self, start: int, end: int, candidates: Sequence[int], held: Counter[str]) -> list[int]:
+        """As plain_lines, for the text lines ``start`` to ``end``; counts the HTML elements it opens into ``held``."""
+        opener = next((line for line in range(start, end) if _OPENERS.search(self._lines[line])), end)
+        unopened = bisect_right(candidates, opener)
+        plain = [] if held.total() else list(candidates[:unopened])
+        text = "\n".join(self._lines[start:end])
+        if unopened == len(candidates) and not _HOLDING_TAG.search(text):
+            return plain
+        if text.count("[") > _MOST_BRACKETS:
+            return plain
+        marked = self._lines[start:end]
+        for line in candidates[unopened:]:
+            marked[line - start] = f"{_MARK}{line}{_MARK}{marked[line - start]}"
+        tokens = _PARAGRAPH.parse("\n".join(marked), {"references": dict(self._references()) if "[" in text else {}})
+        children = [child for token in tokens for child in token.children or ()]
+        return [*plain, *_marks_in_plain_text(children, held)]
+
+    def _references(self) -> dict[str, object]:
+        """All link reference definitions of the comment, by label."""
+        if self._definitions is None:
+            environment: dict[str, dict[str, object]] = {"references": {}}
+            for token in self._tokens:
+                if token.type == "inline" and token.content.startswith("[") and "]:" in token.content:
+                    _DEFINITIONS.parse(token.content, environment)
+            self._definitions = environment["references"]
+        return self._definitions
+
+    def visible_text(self, line: int, column: int, end: int) -> str:
+        """The text from ``column`` of ``line`` up to line ``end``, without its HTML comments.
+
+        GitHub hides those from people, so they are no part of a request. In code they are visible and stay.
+        """
+        lines = [self._written[line][column:], *self._written[line + 1 : end]]
+        if not any("<!--" in text for text in lines):
+            return "\n".join(lines)
+        parts: list[str] = []
+        position = line
+        touched = bisect_right(self._hiding, line, key=lambda segment: segment.end)
+        for start, stop, kind in self._hiding[touched:]:
+            if start >= end:
+                break
+            first, last = max(start, position), min(stop, end)
+            parts.extend(lines[position - line : first - line])
+            segment = "\n".join(lines[first - line : last - line])
+            parts.append(_HTML_COMMENT.sub("", segment) if kind == "html_block" else _without_inline_comments(segment))
+            position = last
+        parts.extend(lines[position - line :])
+        return "\n".join(parts)
+
+
+class _Segment(NamedTuple):
+    """The lines from ``start`` up to ``end`` that may hide an HTML comment, and the kind of token they come from."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def _segments(tokens: Sequence[Token]) -> Iterator[_Segment]:
+    """The segments of a comment in order; none overlaps another."""
+    position = 0
+    for token in tokens:
+        if token.type in {"inline", "html_block"} and token.map is not None and token.map[0] >= position:
+            yield _Segment(token.map[0], token.map[1], token.type)
+            position = token.map[1]
+
+
+def _without_footnotes(lines: Sequence[str]) -> Iterator[str]:
+    """The lines with footnotes written as list items: markdown-it does not know them, and lists hold the same lines."""
+    for line in lines:
+        footnote = _FOOTNOTE.fullmatch(line)
+        if footnote is None:
+            yield line
+        else:
+            yield footnote[1] + (f"-   {footnote[2]}" if footnote[2] else ">")
+
+
+def _text_range(token: Token, start: int, end: int) -> tuple[int, int]:
+    """The lines of a top-level block that hold its text, from the first line on; empty for all but plain blocks.
+
+    A heading with an underline and the first row of a table were plain text until the line below them was written.
+    """
+    if token.type == "paragraph_open":
+        return start, end
+    if token.type == "heading_open" and token.markup in {"-", "="}:
+        return start, end - 1
+    if token.type == "table_open":
+        return start, start + 1
+    return start, start
+
+
+def _count_tags(html: str, names: frozenset[str], into: Counter[str]) -> None:
+    for closing, tag in _HTML_TAG.findall(html):
+        name = tag.lower()
+        if name not in names:
+            continue
+        if not closing:
+            into[name] += 1
+        elif into[name]:
+            into[name] -= 1
+
+
+def _count_block(html: str, held: Counter[str]) -> None:
+    """Count what a block of raw HTML opens or closes; a comment that it leaves open hides all up to a later block."""
+    if held["<!--"]:
+        _, closed, html = html.partition("-->")
+        if not closed:
+            return
+        held["<!--"] = 0
+    for comment in _HTML_COMMENT.finditer(html):
+        if comment["open"]:
+            held["<!--"] = 1
+    _count_tags(_HTML_COMMENT.sub("", html), _HOLDING_BLOCKS | _HOLDING_SPANS, held)
+
+
+def _marks_in_plain_text(children: Sequence[Token], held: Counter[str]) -> Iterator[int]:
+    """The numbers of the marks that are shown as plain text: outside code, links, struck text and hidden places."""
+    spans: Counter[str] = Counter()
+    for child in children:
+        if child.type in {"link_open", "s_open"}:
+            spans[child.type] += 1
+        elif child.type in {"link_close", "s_close"}:
+            spans[child.type.replace("close", "open")] -= 1
+        elif child.type == "html_inline" and not child.content.startswith("<!--"):
+            _count_tags(child.content[:64], _HOLDING_BLOCKS, held)
+            _count_tags(child.content[:64], _HOLDING_SPANS, spans)
+        elif child.type == "text" and not spans.total() and not held.total():
+            yield from (int(number) for number in _MARKED.findall(child.content))
+
+
+def _without_inline_comments(text: str) -> str:
+    """One paragraph without its HTML comments; backslash escapes and code spans are respected."""
+    runs: dict[int, list[int]] = {}
+    for run in re.finditer("`+", text):
+        runs.setdefault(len(run[0]), []).append(run.start())
+    kept: list[str] = []
+    copied = position = 0
+    opener = re.compile(r"\\.|`+|<!--", re.DOTALL)
+    while found := opener.search(text, position):
+        position = found.end()
+        if found[0].startswith("`"):
+            same = runs.get(len(found[0]), [])
+            closing = bisect_left(same, position)
+            if closing < len(same):
+                position = same[closing] + len(found[0])
+        elif found[0] == "<!--":
+            comment = re.compile(r"<!---?>").match(text, found.start())
+            end = comment.end() if comment else text.find("-->", position) + 3
+            if end < position:
+                break
+            kept.append(text[copied : found.start()])
+            copied = position = end
+    return "".join(kept) + text[copied:]
