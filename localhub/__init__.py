@@ -1,0 +1,30 @@
+"""GitHub on localhost, for the demo and the tests: stateful, strict, and ignorant of the product."""
+
+from localhub.errors import ApiError
+from localhub.faults import Faults
+from localhub.git_repository import Executable, Submodule, Symlink, TreeEntry
+from localhub.hub import LocalHub
+from localhub.model import App, CheckRun, Comment, Installation, Issue, PullRequest, Reaction, Repository, User
+from localhub.records import Delivery, RequestRecord, Violation
+
+__all__ = [
+    "ApiError",
+    "App",
+    "CheckRun",
+    "Comment",
+    "Delivery",
+    "Executable",
+    "Faults",
+    "Installation",
+    "Issue",
+    "LocalHub",
+    "PullRequest",
+    "Reaction",
+    "Repository",
+    "RequestRecord",
+    "Submodule",
+    "Symlink",
+    "TreeEntry",
+    "User",
+    "Violation",
+]
