@@ -140,6 +140,7 @@ def _small_print(run: SpecAutomationRun, now: datetime, run_page_base: str | Non
         run_facts.versions_line(run),
         f"[logs and artifacts]({page})" if page else "",
         f"branch {sanitize.code(run.branch_name)}" if run.branch_name and run.head_sha else "",
+        f"error `{run.error_code}`" if run.error_code and not run_facts.was_cancelled(run) else "",
         f"run `{run.run_id}`",
     ]
     return " · ".join(part for part in parts if part)

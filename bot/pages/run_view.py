@@ -1,0 +1,248 @@
+"""What the run page shows of a run: plain values, ready for the template, nothing looked up later.
+
+Text that others chose (titles, logins, requests, output) passes ``readable`` here and is escaped by the template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote, urlsplit
+
+from bot.pages.plain_text import readable
+from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
+from db.vocabulary import Phase, RunStatus, TaskStatus
+
+PHASE_LABELS: Mapping[Phase, str] = {
+    Phase.PREPARE_JOB: "Prepare the job",
+    Phase.START_JOB_CONTAINER: "Start the containers",
+    Phase.GIT_CLONE: "Clone the repository",
+    Phase.SPECKIT_SPECIFY: "Write the specification",
+    Phase.SPECKIT_PLAN: "Plan",
+    Phase.SPECKIT_TASKS: "List the tasks",
+    Phase.COMMIT_PUSH: "Commit and push",
+    Phase.OPEN_PR: "Open the pull request",
+    Phase.CLEANUP: "Clean up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time for people and for machines."""
+
+    iso: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogTail:
+    """The end of one output stream. ``url`` leads to the whole of it, relative to the run page."""
+
+    name: str
+    text: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRow:
+    """One line of the phase table, with its logs."""
+
+    name: str
+    label: str
+    status: str
+    attempt: int
+    started: Moment | None
+    duration: str
+    note: str
+    logs: tuple[LogTail, ...]
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRow:
+    """One download. ``url`` is relative to the run page."""
+
+    name: str
+    attempt: int
+    kind: str
+    size: str
+    sha256: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the header: a name, a text, and where it leads."""
+
+    name: str
+    text: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """The run page."""
+
+    run_id: str
+    title: str
+    repository: str
+    status: str
+    is_alive: bool
+    summary: str
+    facts: tuple[Fact, ...]
+    phases: tuple[PhaseRow, ...]
+    artifacts: tuple[ArtifactRow, ...]
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One line of the list of runs."""
+
+    url: str
+    title: str
+    repository: str
+    issue: int
+    status: str
+    asked_by: str
+    created: Moment
+    duration: str
+
+
+def run_line(run: SpecAutomationRun, now: datetime) -> RunLine:
+    """A run in the list."""
+    return RunLine(
+        url=f"runs/{run.run_id}",
+        title=readable(run.issue_title) or f"#{run.issue_number}",
+        repository=readable(run.repository),
+        issue=run.issue_number,
+        status=run.status.value,
+        asked_by=readable(run.requested_by),
+        created=moment(run.created_at),
+        duration=duration(run.started_at, run.completed_at or now),
+    )
+
+
+def run_view(
+    run: SpecAutomationRun, logs: Mapping[Phase, tuple[LogTail, ...]], github_web_url: str, now: datetime
+) -> RunView:
+    """A run as its page shows it; ``logs`` are the tails by phase."""
+    return RunView(
+        run_id=str(run.run_id),
+        title=readable(run.issue_title) or f"#{run.issue_number}",
+        repository=readable(run.repository),
+        status=run.status.value,
+        is_alive=not RunStatus(run.status).is_terminal,
+        summary=readable(run.result_summary or ""),
+        facts=tuple(_facts(run, github_web_url, now)),
+        phases=tuple(_phase_row(state, logs.get(state.phase, ()), now) for state in run.task_states),
+        artifacts=tuple(_artifact_row(run, artifact) for artifact in run.artifacts),
+        request=readable(run.requested_spec_input),
+    )
+
+
+def artifact_url(run: SpecAutomationRun, artifact: AutomationArtifact) -> str:
+    """Relative to the run page."""
+    return f"{run.run_id}/artifacts/{artifact.artifact_id}"
+
+
+def moment(at: datetime) -> Moment:
+    """A time in UTC."""
+    at = at.astimezone(UTC)
+    return Moment(at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def duration(begin: datetime | None, end: datetime) -> str:
+    """How long, for people; empty when it did not begin."""
+    if begin is None:
+        return ""
+    seconds = max(0.0, (end - begin).total_seconds())
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _facts(run: SpecAutomationRun, github_web_url: str, now: datetime) -> list[Fact]:
+    repository_url = f"{github_web_url}/{quote(run.repository)}"
+    where = "pull" if run.on_pull_request else "issues"
+    facts = [
+        Fact("Repository", readable(run.repository), repository_url),
+        Fact("Issue", f"#{run.issue_number}", f"{repository_url}/{where}/{run.issue_number}"),
+        Fact("Asked by", readable(run.requested_by)),
+        Fact("Asked at", f"{moment(run.created_at).shown} UTC"),
+    ]
+    if run.started_at is not None:
+        facts.append(
+            Fact("Took" if run.completed_at else "Runs for", duration(run.started_at, run.completed_at or now))
+        )
+    if run.report.pull_request_url is not None:
+        number = f"#{run.report.pull_request_number}" if run.report.pull_request_number else "open"
+        facts.append(Fact("Pull request", number, _web_url(run.report.pull_request_url)))
+    facts += [
+        Fact(name, readable(value))
+        for name, value in (
+            ("Branch", run.branch_name),
+            ("Base", run.base_branch),
+            ("Feature", run.feature_directory),
+            ("Error code", run.error_code),
+            ("Cancelled by", run.cancel_requested_by),
+        )
+        if value
+    ]
+    if (agent := run.agent_configuration) is not None:
+        facts.append(Fact("Agent", readable(f"{agent.agent_backend} {agent.agent_version}")))
+        facts.append(Fact("Spec Kit", readable(agent.prompt_pack_version)))
+    if run.dry_run:
+        facts.append(Fact("Dry run", "nothing is pushed"))
+    if run.worker_hostname:
+        facts.append(Fact("Worker", f"{readable(run.worker_hostname)}, epoch {run.lease_epoch}"))
+    return facts
+
+
+def _phase_row(state: SpecAutomationTaskState, logs: tuple[LogTail, ...], now: datetime) -> PhaseRow:
+    return PhaseRow(
+        name=state.phase.value,
+        label=PHASE_LABELS[state.phase],
+        status=state.status.value,
+        attempt=state.attempt,
+        started=moment(state.started_at) if state.started_at else None,
+        duration=duration(state.started_at, state.completed_at or now),
+        note=_note(state),
+        logs=logs,
+        is_open=state.status in {TaskStatus.RUNNING, TaskStatus.FAILED, TaskStatus.RETRYING},
+    )
+
+
+def _note(state: SpecAutomationTaskState) -> str:
+    if state.status not in {TaskStatus.FAILED, TaskStatus.RETRYING}:
+        return ""
+    told = [str(state.details[key]) for key in ("message", "error_code") if state.details.get(key)]
+    return readable(" · ".join(told))
+
+
+def _artifact_row(run: SpecAutomationRun, artifact: AutomationArtifact) -> ArtifactRow:
+    return ArtifactRow(
+        name=readable(artifact.name),
+        attempt=artifact.attempt,
+        kind=artifact.artifact_type.value,
+        size=_size(artifact.size_bytes),
+        sha256=readable(artifact.sha256),
+        url=artifact_url(run, artifact),
+    )
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+def _web_url(url: str) -> str | None:
+    """A link people may follow: nothing but http and https ever becomes one."""
+    return url if urlsplit(url).scheme in {"http", "https"} else None

@@ -1,0 +1,173 @@
+"""A wrong value stops the start with one line that names the variable and the cure, and never shows the value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bot.settings import Settings, SettingsError, load_settings
+
+SECRET = "a webhook secret of theirs"
+
+KNOWN = (
+    *("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_FILE", "GITHUB_WEBHOOK_SECRET"),
+    *("GITHUB_API_URL", "GITHUB_WEB_URL", "SPECKIT_DATA_DIR", "DATABASE_URL", "REDIS_URL", "SPECKIT_ARTIFACT_ROOT"),
+    *("SPECKIT_PUBLIC_URL", "HOST", "PORT", "DOCKER_HOST", "SPECKIT_JOB_IMAGE", "SPECKIT_AGENT_BACKENDS"),
+    *("SPECKIT_DEFAULT_AGENT", "OPENAI_API_KEY", "OPENAI_BASE_URL", "SPECKIT_CODEX_MODEL", "SPECKIT_COMMAND_PREFIX"),
+    *("SPECKIT_MAX_RUNS", "SPECKIT_RUN_TIMEOUT", "SPECKIT_RETENTION_DAYS", "SPECKIT_LOG_FORMAT"),
+)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, app_key: str, tmp_path: Path) -> pytest.MonkeyPatch:
+    """The least a process needs, and nothing of the machine the tests run on."""
+    for name in KNOWN:
+        monkeypatch.delenv(name, raising=False)
+    key_file = tmp_path / "key.pem"
+    key_file.write_text(app_key)
+    key_file.chmod(0o600)
+    monkeypatch.setenv("GITHUB_APP_ID", "12345")
+    monkeypatch.setenv("GITHUB_APP_PRIVATE_KEY_FILE", str(key_file))
+    monkeypatch.setenv("GITHUB_WEBHOOK_SECRET", SECRET)
+    return monkeypatch
+
+
+def load(environment: pytest.MonkeyPatch, **variables: str) -> Settings:
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    return load_settings()
+
+
+def refusal(environment: pytest.MonkeyPatch, **variables: str) -> str:
+    with pytest.raises(SettingsError) as refused:
+        load(environment, **variables)
+    line = str(refused.value)
+    assert "\n" not in line
+    return line
+
+
+def test_three_variables_are_enough(environment: pytest.MonkeyPatch, app_key: str) -> None:
+    settings = load(environment)
+    assert settings.github_app_id == 12345
+    assert settings.private_key == app_key
+    assert settings.database_url == f"sqlite+aiosqlite:///{Path.cwd()}/var/speckit.db"
+    assert settings.artifact_root == Path.cwd() / "var" / "runs"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.default_agent == "template"
+    assert settings.redis_url is None
+    assert settings.run_page_base is None
+    assert not settings.github_is_loopback
+
+
+@pytest.mark.parametrize("name", ["GITHUB_APP_ID", "GITHUB_WEBHOOK_SECRET", "GITHUB_APP_PRIVATE_KEY_FILE"])
+@pytest.mark.parametrize("empty", [False, True], ids=["unset", "empty"])
+def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str, empty: bool) -> None:
+    if empty:
+        environment.setenv(name, "")
+    else:
+        environment.delenv(name)
+    line = refusal(environment)
+    assert line.startswith(f"{name} is missing")
+    assert "set it" in line
+
+
+WRONG = {
+    "GITHUB_APP_ID": ["0", "-1", "abc", "1.5"],
+    "GITHUB_WEBHOOK_SECRET": ["short", " "],
+    "GITHUB_API_URL": ["api.github.com", "ftp://x", "https://", "https://user:pw@host"],
+    "GITHUB_WEB_URL": ["github.com"],
+    "SPECKIT_PUBLIC_URL": ["localhost:8080", "javascript:alert(1)"],
+    "PORT": ["70000", "-1", "http"],
+    "DATABASE_URL": ["postgres://h/db", "sqlite:///x.db", "mysql+aiomysql://h/db"],
+    "SPECKIT_AGENT_BACKENDS": ["gpt", "template,unknown", ","],
+    "SPECKIT_DEFAULT_AGENT": ["codex_cli", "unknown"],
+    "SPECKIT_COMMAND_PREFIX": ["speckit", "/", "/Speck it", "//"],
+    "SPECKIT_MAX_RUNS": ["0", "1000", "two"],
+    "SPECKIT_RUN_TIMEOUT": ["1", "0"],
+    "SPECKIT_RETENTION_DAYS": ["6", "0", "-1"],
+    "SPECKIT_LOG_FORMAT": ["xml"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_named(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert name in refusal(environment, **{name: value})
+
+
+def test_a_codex_agent_needs_its_key(environment: pytest.MonkeyPatch) -> None:
+    assert "OPENAI_API_KEY" in refusal(environment, SPECKIT_AGENT_BACKENDS="codex_cli")
+    settings = load(environment, SPECKIT_AGENT_BACKENDS="codex_cli, template", OPENAI_API_KEY="sk-something-long")
+    assert settings.agent_backends == ("codex_cli", "template")
+    assert settings.default_agent == "codex_cli"
+
+
+def test_the_key_may_be_text_with_written_line_ends(environment: pytest.MonkeyPatch, app_key: str) -> None:
+    settings = load(environment, GITHUB_APP_PRIVATE_KEY=app_key.replace("\n", "\\n"))
+    assert settings.private_key == app_key
+
+
+def test_a_key_file_others_can_read_is_refused_with_the_command_that_cures_it(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key.pem").chmod(0o644)
+    line = refusal(environment)
+    assert f"chmod 600 {tmp_path / 'key.pem'}" in line
+
+
+def test_a_key_file_that_is_not_there_or_no_key_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert "No such file" in refusal(environment, GITHUB_APP_PRIVATE_KEY_FILE=str(tmp_path / "nothing.pem"))
+    bad = tmp_path / "bad.pem"
+    bad.write_text("not a key")
+    bad.chmod(0o600)
+    assert "PEM" in refusal(environment, GITHUB_APP_PRIVATE_KEY_FILE=str(bad))
+    bad.write_bytes(b"\xff\xfe")
+    assert "GITHUB_APP_PRIVATE_KEY_FILE" in refusal(environment, GITHUB_APP_PRIVATE_KEY_FILE=str(bad))
+
+
+def test_a_key_of_another_kind_is_refused(environment: pytest.MonkeyPatch) -> None:
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    assert "not RSA" in refusal(environment, GITHUB_APP_PRIVATE_KEY=key)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GITHUB_WEBHOOK_SECRET", "hunter2"),
+        ("GITHUB_APP_PRIVATE_KEY", "hunter2"),
+        ("DATABASE_URL", "postgres://u:hunter2@h/db"),
+        ("GITHUB_API_URL", "https://u:hunter2@h"),
+    ],
+)
+def test_a_refusal_never_shows_the_value(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert "hunter2" not in refusal(environment, **{name: value})
+
+
+def test_settings_cannot_be_changed_and_do_not_show_their_secrets(
+    environment: pytest.MonkeyPatch, app_key: str
+) -> None:
+    settings = load(environment, DATABASE_URL="postgresql+asyncpg://u:hunter2@h/db", REDIS_URL="redis://:hunter3@h")
+    shown = repr(settings) + str(settings)
+    for secret in (SECRET, "hunter2", "hunter3", app_key.splitlines()[1]):
+        assert secret not in shown
+    assert {SECRET, "hunter2", "hunter3", app_key} <= set(settings.secrets())
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1:3000", True),
+        ("http://127.9.9.9", True),
+        ("http://[::1]:3000", True),
+        ("https://github.com", False),
+        ("https://localhost.example.org", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_a_loopback_address_means_this_machine(environment: pytest.MonkeyPatch, url: str, loopback: bool) -> None:
+    assert load(environment, GITHUB_WEB_URL=url).github_is_loopback is loopback
