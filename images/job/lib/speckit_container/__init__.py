@@ -1,0 +1,1 @@
+"""What runs inside the two containers of a run. Standard library only; nothing here is imported by the worker."""

@@ -1,0 +1,215 @@
+"""The git container: a bare, pristine clone that no agent ever touches, and four requests about it.
+
+There is no working tree: the tree leaves as an archive, patches are applied to an index and commits are made by
+plumbing commands, so no hook, filter, link or case-folding file system has any part in it. A token is in the
+environment of the one git process that needs it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from speckit_container.frames import Channel, Refused
+from speckit_container.git_settings import environment, make_repository
+from speckit_container.programs import collect, pipe, run
+
+REPOSITORY = Path("/work/repository.git")
+BASE = "refs/speckit/base"
+TAIL = 16_384
+
+
+class GitRole:
+    """Answers the worker's requests, one at a time."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what ``op`` names. Raises Refused with what git said."""
+        match request["op"]:
+            case "clone":
+                return self._clone(request)
+            case "archive":
+                return self._archive(request)
+            case "commit":
+                return self._commit(request)
+            case "push":
+                return self._push(request)
+        raise Refused("unknown request")
+
+    def _clone(self, request: dict[str, Any]) -> dict[str, Any]:
+        make_repository(REPOSITORY)
+        url, wanted = request["url"], request.get("commit") or f"refs/heads/{request['base_branch']}"
+        code, said = self._remote(
+            ["fetch", "--no-tags", "--depth=1", "--no-write-fetch-head", "--", url, f"+{wanted}:{BASE}"],
+            request,
+        )
+        if code != 0:
+            if "couldn't find remote ref" in said and self._has_no_branches(request):
+                raise Refused("empty")
+            raise Refused("fetch", said=said)
+        commit = self._git("rev-parse", "--verify", f"{BASE}^{{commit}}").decode().strip()
+        found = self._look_at_tree(commit, request["max_files"], request["max_bytes"])
+        return {"commit": commit, **found}
+
+    def _has_no_branches(self, request: dict[str, Any]) -> bool:
+        lines: list[bytes] = []
+        code, _ = self._remote(["ls-remote", "--heads", "--", request["url"]], request, keep=lines)
+        return code == 0 and not b"".join(lines).strip()
+
+    def _look_at_tree(self, commit: str, max_files: int, max_bytes: int) -> dict[str, Any]:
+        """List the tree without unpacking it; stop as soon as it is too large."""
+        files = size = 0
+        has_spec_kit = False
+        process = subprocess.Popen(
+            ["git", "ls-tree", "-r", "-t", "-z", "-l", "--full-tree", commit],
+            env=environment(variables={"GIT_DIR": str(REPOSITORY)}),
+            stdout=subprocess.PIPE,
+        )
+        stream = pipe(process.stdout)
+        try:
+            for mode, path, length in _entries(stream):
+                files += 1
+                size += length
+                if files > max_files or size > max_bytes:
+                    raise Refused("large", files=files, bytes=size)
+                top = path.split(b"/", 1)[0]
+                if top in (b"specs", b".specify") and mode in (b"120000", b"160000"):
+                    raise Refused("unsafe", path=path.decode("utf-8", "backslashreplace"), mode=mode.decode())
+                if path in (b"specs", b".specify") and mode != b"040000":
+                    raise Refused("unsafe", path=path.decode(), mode=mode.decode())
+                has_spec_kit = has_spec_kit or path == b".specify"
+        finally:
+            process.kill()
+            process.wait()
+            stream.close()
+        return {"has_spec_kit": has_spec_kit, "files": files, "bytes": size}
+
+    def _archive(self, request: dict[str, Any]) -> dict[str, Any]:
+        process = subprocess.Popen(
+            ["git", "archive", "--format=tar", BASE],
+            env=environment(variables={"GIT_DIR": str(REPOSITORY)}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        tar = pipe(process.stdout)
+        while chunk := tar.read(1 << 18):
+            self._channel.send(b"d", chunk)
+        said = pipe(process.stderr).read(TAIL).decode("utf-8", "replace")
+        if process.wait() != 0:
+            raise Refused("archive", said=said)
+        return {}
+
+    def _commit(self, request: dict[str, Any]) -> dict[str, Any]:
+        data = b"".join(self._channel.data())
+        parent = self._git("rev-parse", "--verify", f"{BASE}^{{commit}}").decode().strip()
+        index = {"GIT_INDEX_FILE": "/work/index"}
+        Path("/work/index").unlink(missing_ok=True)
+        self._git("read-tree", parent, variables=index)
+        changes: list[str] = []
+        start = 0
+        for entry in request["commits"]:
+            patch = data[start : start + entry["size"]]
+            start += entry["size"]
+            self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch, refuse="apply", variables=index)
+            tree = self._git("write-tree", variables=index).decode().strip()
+            raw = self._git("diff-tree", "-r", "--raw", "-z", "--no-renames", parent, tree)
+            changes.append(base64.b64encode(raw).decode())
+            if raw:
+                parent = self._make_commit(tree, parent, entry["message"], request["identity"])
+        self._git("update-ref", f"refs/heads/{request['branch']}", parent)
+        return {"head": parent, "changes": changes}
+
+    def _make_commit(self, tree: str, parent: str, message: str, identity: dict[str, str]) -> str:
+        made = self._git(
+            *("commit-tree", tree, "-p", parent, "-F", "-"),
+            stdin=message.encode(),
+            variables={
+                f"GIT_{role}_{what}": identity[what.lower()]
+                for role in ("AUTHOR", "COMMITTER")
+                for what in ("NAME", "EMAIL", "DATE")
+            },
+        )
+        return made.decode().strip()
+
+    def _push(self, request: dict[str, Any]) -> dict[str, Any]:
+        ref = f"refs/heads/{request['branch']}"
+        head = self._git("rev-parse", "--verify", f"{ref}^{{commit}}").decode().strip()
+        kept: list[bytes] = []
+        # An empty expectation means: the branch must not exist. Where it does, at our commit, git says "up to date".
+        code, said = self._remote(
+            ["push", "--porcelain", "--no-verify", f"--force-with-lease={ref}:", "--", request["url"], f"{head}:{ref}"],
+            request,
+            keep=kept,
+        )
+        if code != 0 and self._remote_head(ref, request) != head:
+            raise Refused("push", said=b"".join(kept).decode("utf-8", "replace")[-TAIL:] + said)
+        return {"head": head}
+
+    def _remote_head(self, ref: str, request: dict[str, Any]) -> str | None:
+        """Where the branch is on the remote. A push whose answer was lost, and which curl sent again, is refused the
+        second time although the first one did it: only a look tells."""
+        kept: list[bytes] = []
+        code, _ = self._remote(["ls-remote", "--", request["url"], ref], request, keep=kept)
+        head, _, name = b"".join(kept).decode("utf-8", "replace").partition("\t")
+        return head if code == 0 and name.strip() == ref else None
+
+    def _remote(
+        self, arguments: Sequence[str], request: dict[str, Any], keep: list[bytes] | None = None
+    ) -> tuple[int, str]:
+        """Run git against the remote, its words passed on as they come. Returns (exit code, end of stderr)."""
+        tail = bytearray()
+
+        def pass_on(kind: bytes, chunk: bytes) -> None:
+            self._channel.send(kind, chunk)
+            if kind == b"e":
+                tail.extend(chunk)
+                del tail[:-TAIL]
+            elif keep is not None:
+                keep.append(chunk)
+
+        header = []
+        if token := request.get("token"):
+            login = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+            header = [(f"http.{request['url']}.extraHeader", f"Authorization: Basic {login}")]
+        ended = run(
+            ["git", *arguments],
+            environment(header, {"GIT_DIR": str(REPOSITORY)}),
+            pass_on,
+            timeout=request["timeout"],
+            limit=8 << 20,
+        )
+        if ended.timed_out:
+            raise Refused("slow", seconds=request["timeout"])
+        return ended.exit_code, tail.decode("utf-8", "replace")
+
+    def _git(
+        self, *arguments: str, stdin: bytes = b"", refuse: str = "git", variables: Mapping[str, str] | None = None
+    ) -> bytes:
+        code, out, said = collect(
+            ["git", *arguments],
+            environment(variables={"GIT_DIR": str(REPOSITORY), **(variables or {})}),
+            stdin=stdin,
+            cwd="/work",
+        )
+        if said:
+            self._channel.send(b"e", said[-TAIL:])
+        if code != 0:
+            raise Refused(refuse, said=said.decode("utf-8", "replace")[-TAIL:])
+        return out
+
+
+def _entries(stream: Any) -> Any:
+    """Split the output of ``git ls-tree -z -l`` into (mode, path, bytes)."""
+    rest = b""
+    while chunk := os.read(stream.fileno(), 1 << 16):
+        *lines, rest = (rest + chunk).split(b"\0")
+        for line in lines:
+            facts, path = line.split(b"\t", 1)
+            mode, _, _, length = facts.split()
+            yield mode, path, int(length) if length.isdigit() else 0

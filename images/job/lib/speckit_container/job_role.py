@@ -1,0 +1,324 @@
+"""The job container: the agent's tree, the baseline it is compared with, and five requests about them.
+
+git runs here on a tree the agent touched, which may make it run what the agent planted: that is no more than the agent
+may do anyway, in a container that holds nothing. What leaves is a patch, judged outside.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from speckit_container.frames import Channel, Refused
+from speckit_container.git_settings import environment, make_repository
+from speckit_container.programs import CHUNK, collect, pipe, run
+
+TREE = Path("/work")
+BASELINE = Path("/baseline/repository.git")
+HOME = Path("/home/agent")
+AHEAD = Path("/tmp/speckit-init")  # noqa: S108 - in a container of its own
+SKILLS = Path(".agents/skills")
+TEMPLATES = ("spec-template.md", "plan-template.md", "tasks-template.md")
+DIFF = (
+    *("diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff"),
+    *("--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
+)
+
+
+class JobRole:
+    """Answers the worker's requests, one at a time."""
+
+    def __init__(self, channel: Channel, integration: str) -> None:
+        self._channel = channel
+        self._integration = integration
+        self._git_environment = environment(
+            variables={
+                "GIT_DIR": str(BASELINE),
+                "GIT_WORK_TREE": str(TREE),
+                "GIT_INDEX_FILE": "/baseline/index",
+            }
+        )
+        self._baseline = ""
+        self._ahead = self._begin_init()
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what ``op`` names. Raises Refused with what the program said."""
+        match request["op"]:
+            case "receive":
+                return self._receive(request)
+            case "prepare":
+                return self._prepare(request)
+            case "replay":
+                return self._replay()
+            case "run":
+                return self._run(request)
+            case "patch":
+                return self._patch(request)
+        raise Refused("unknown request")
+
+    def _begin_init(self) -> subprocess.Popen[bytes]:
+        """Start ``specify init`` in a folder of its own: most trees need it, and it is done while git still clones."""
+        AHEAD.mkdir()
+        log = (AHEAD.parent / "speckit-init.log").open("wb")
+        with log:
+            return subprocess.Popen(
+                _init_argv(self._integration),
+                env=_plain_environment(),
+                cwd=AHEAD,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _receive(self, request: dict[str, Any]) -> dict[str, Any]:
+        process = subprocess.Popen(
+            [
+                "tar",
+                "-x",
+                "-f",
+                "-",
+                "-C",
+                str(TREE),
+                "--no-same-owner",
+                "--no-same-permissions",
+                "--delay-directory-restore",
+            ],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        into, complaints = pipe(process.stdin), pipe(process.stderr)
+        os.set_blocking(complaints.fileno(), False)
+        received = 0
+        broken = False
+        for chunk in self._channel.data():
+            received += len(chunk)
+            if received <= request["max_bytes"] and not broken:
+                try:
+                    into.write(chunk)
+                except BrokenPipeError:
+                    broken = True
+        with contextlib.suppress(BrokenPipeError):
+            into.close()
+        code = process.wait()
+        said = (complaints.read() or b"").decode("utf-8", "replace")[-4096:]
+        complaints.close()
+        if received > request["max_bytes"]:
+            raise Refused("large", bytes=received)
+        if code != 0:
+            raise Refused("large" if "No space left" in said else "extract", said=said)
+        make_repository(BASELINE)
+        self._baseline = self._snapshot(every=True)
+        return {"bytes": received}
+
+    def _prepare(self, request: dict[str, Any]) -> dict[str, Any]:
+        init_patch = b""
+        if not (TREE / ".specify").is_dir():
+            self._init()
+            init_patch = self._changes(request["max_patch"])
+        if request["with_skills"]:
+            self._lend_skills()
+        self._stop_init()
+        templates = {}
+        for name in TEMPLATES:
+            path = TREE / ".specify/templates" / name
+            if path.is_file() and path.stat().st_size <= CHUNK:
+                templates[name] = base64.b64encode(path.read_bytes()).decode()
+        self._channel.send(b"d", init_patch)
+        return {
+            "prompt_pack_version": _spec_kit_version(),
+            "agent_version": self._version_of(request["version_argv"]),
+            "templates": templates,
+        }
+
+    def _init(self) -> None:
+        """Take the files made ahead, or run ``specify init`` in the tree where one of them is there already."""
+        code = self._ahead.wait(timeout=120)
+        made = [path for path in AHEAD.rglob("*") if path.is_file() or path.is_symlink()]
+        taken = any(_occupied(TREE / path.relative_to(AHEAD)) for path in made)
+        if code != 0 or not made or taken:
+            code, out, said = collect(_init_argv(self._integration), _plain_environment(), cwd=str(TREE), timeout=120)
+            self._channel.send(b"o", out)
+            self._channel.send(b"e", said)
+            if code != 0:
+                raise Refused("init", exit_code=code, said=(out + said).decode("utf-8", "replace")[-4096:])
+            return
+        self._channel.send(b"o", (AHEAD.parent / "speckit-init.log").read_bytes())
+        for path in made:
+            target = TREE / path.relative_to(AHEAD)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target, follow_symlinks=False)
+
+    def _lend_skills(self) -> None:
+        """A repository set up for another agent has no skills for this one: it finds them in its home instead."""
+        if (TREE / SKILLS / "speckit-specify/SKILL.md").is_file():
+            return
+        if self._ahead.wait(timeout=120) == 0 and (AHEAD / SKILLS).is_dir():
+            shutil.copytree(AHEAD / SKILLS, HOME / SKILLS, dirs_exist_ok=True)
+
+    def _stop_init(self) -> None:
+        if self._ahead.poll() is None:
+            self._ahead.kill()
+            self._ahead.wait()
+
+    def _version_of(self, argv: list[str]) -> str:
+        try:
+            code, out, _ = collect(argv, _plain_environment(), cwd=str(HOME), timeout=30)
+        except FileNotFoundError:
+            raise Refused("no_agent", program=argv[0]) from None
+        except subprocess.TimeoutExpired:
+            raise Refused("no_agent", program=argv[0]) from None
+        lines = out.decode("utf-8", "replace").splitlines()
+        if code != 0 or not lines:
+            raise Refused("no_agent", program=argv[0])
+        return lines[0].strip()[:100]
+
+    def _replay(self) -> dict[str, Any]:
+        patch = b"".join(self._channel.data())
+        if patch.strip():
+            self._git("apply", "--index", "--whitespace=nowarn", "-", stdin=patch, refuse="apply")
+            self._baseline = self._git("write-tree").decode().strip()
+        return {}
+
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        _write_files(request["files"])
+        forwarder = _start_forwarder(request["forward_port"]) if request["forward_port"] else None
+        failures_before = _out_of_memory_kills()
+        try:
+            ended = run(
+                request["argv"],
+                {**_plain_environment(), **request["environment"]},
+                self._channel.send,
+                cwd=str(TREE),
+                timeout=request["timeout"],
+                limit=request["max_output"],
+                after=kill_everything,
+            )
+        except FileNotFoundError:
+            raise Refused("no_agent", program=request["argv"][0]) from None
+        finally:
+            kill_everything()
+            if forwarder is not None:
+                forwarder.wait()
+        return {
+            "exit_code": ended.exit_code,
+            "timed_out": ended.timed_out,
+            "too_much": ended.too_much,
+            "out_of_memory": _out_of_memory_kills() > failures_before,
+        }
+
+    def _patch(self, request: dict[str, Any]) -> dict[str, Any]:
+        kill_everything()
+        self._channel.send(b"d", self._changes(request["max_patch"]))
+        return {}
+
+    def _changes(self, max_patch: int) -> bytes:
+        """The patch from the baseline to the present tree; the baseline moves on."""
+        before, self._baseline = self._baseline, self._snapshot(every=False)
+        if before == self._baseline:
+            return b""
+        made = bytearray()
+
+        def keep(kind: bytes, chunk: bytes) -> None:
+            if kind == b"o":
+                made.extend(chunk)
+            else:
+                self._channel.send(kind, chunk)
+
+        ended = run(["git", *DIFF, before, self._baseline], self._git_environment, keep, cwd=str(TREE), limit=max_patch)
+        if ended.too_much:
+            raise Refused("patch_large", limit=max_patch)
+        if ended.exit_code != 0:
+            raise Refused("diff", exit_code=ended.exit_code)
+        return bytes(made)
+
+    def _snapshot(self, *, every: bool) -> str:
+        """Write the tree as git objects. ``every``: what .gitignore names too, for the base has it tracked."""
+        self._git("add", "--all", *(["--force"] if every else []), "--", ".", refuse="snapshot")
+        return self._git("write-tree", refuse="snapshot").decode().strip()
+
+    def _git(self, *arguments: str, stdin: bytes = b"", refuse: str = "git") -> bytes:
+        code, out, said = collect(["git", *arguments], self._git_environment, stdin=stdin, cwd=str(TREE))
+        if said:
+            self._channel.send(b"e", said[-16_384:])
+        if code != 0:
+            raise Refused(refuse, said=said.decode("utf-8", "replace")[-4096:])
+        return out
+
+
+def kill_everything() -> None:
+    """Kill every process of ours but this one: nothing the agent started may write on after its turn.
+
+    The container's first process belongs to another user and stays.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(-1, signal.SIGKILL)
+
+
+def _init_argv(integration: str) -> list[str]:
+    return [
+        *("specify", "init", "--here", "--force", "--non-interactive", "--integration", integration),
+        *("--script", "sh", "--ignore-agent-tools"),
+    ]
+
+
+def _plain_environment() -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(HOME),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _occupied(path: Path) -> bool:
+    return path.is_symlink() or path.exists() or any(parent.is_symlink() for parent in path.parents if parent != TREE)
+
+
+def _spec_kit_version() -> str:
+    for found in Path("/opt/speckit/venv/lib").glob("python3*/site-packages/specify_cli-*.dist-info"):
+        return found.name.removeprefix("specify_cli-").removesuffix(".dist-info")
+    raise Refused("no_spec_kit")
+
+
+def _write_files(files: Mapping[str, str]) -> None:
+    for name, content in files.items():
+        path = HOME / name
+        if HOME not in path.resolve().parents:
+            raise Refused("file_outside_home", path=name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The agent may have left a link or a folder here in its last turn.
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.is_dir():
+            shutil.rmtree(path)
+        path.write_bytes(base64.b64decode(content))
+
+
+def _start_forwarder(port: int) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        ["speckit-forward", str(port), "/run/speckit-gateway/socket"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    with pipe(process.stdout) as words:
+        if words.readline().strip() != b"listening":
+            raise Refused("no_gateway")
+    return process
+
+
+def _out_of_memory_kills() -> int:
+    """How often the kernel killed one of this container's processes for memory (cgroup v1 and v2)."""
+    for name in ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"):
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(name).read_text().splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    return 0

@@ -1,0 +1,42 @@
+"""The backend ``template``: no model, no key. Its program is ``speckit_container/template_agent.py`` in the image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from jobs.ports import AgentCommand, AgentReport, AgentRequest
+
+REQUEST_FILE = "request.json"
+LONGEST_MESSAGE = 500
+
+
+class TemplateAgent:
+    """Fills Spec Kit's own templates from the request. Implements ``jobs.ports.Agent``."""
+
+    name = "template"
+    # The repository is set up for codex, so that people can go on with an agent that understands what it reads.
+    integration = "codex"
+    needs_gateway = False
+
+    def version_argv(self) -> Sequence[str]:
+        """See ``Agent.version_argv``."""
+        return ["speckit-template-agent", "--version"]
+
+    def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
+        """See ``Agent.command``. The request is a file: an argument has a limit, and is seen in the process list."""
+        content = {
+            "phase": str(request.phase),
+            "text": request.text,
+            "date": request.date.date().isoformat(),
+            "feature_directory": request.feature_directory,
+        }
+        return AgentCommand(
+            argv=["speckit-template-agent", f"/home/agent/{REQUEST_FILE}"],
+            files={REQUEST_FILE: json.dumps(content).encode("utf-8", "surrogatepass")},
+        )
+
+    def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
+        """See ``Agent.report``. No model, so no tokens."""
+        lines = stdout_tail.decode("utf-8", "replace").strip().splitlines()
+        return AgentReport(exit_code=exit_code, message=lines[-1][:LONGEST_MESSAGE] if lines else "")

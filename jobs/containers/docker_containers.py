@@ -1,0 +1,210 @@
+"""The life of a run's two containers: what an earlier worker left goes, both are started at once, both are removed.
+
+Wanted: never two containers of one role for a run; a container whose worker died ends by itself at its deadline; after
+``remove`` nothing of the run is left, and that was looked at, not assumed. Containers are found by their labels, so no
+memory of an earlier process is needed. There is no volume and no network to remove: disks are memory file systems of
+the container, and its network is the engine's bridge, the host's, or none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import docker
+from docker.errors import APIError, NotFound
+
+from db.runs import Lease
+from db.vocabulary import ErrorCode
+from jobs.containers.engine import Engine
+from jobs.containers.git_container import DockerGitContainer
+from jobs.containers.job_container import DockerJobContainer, GatewayAccess
+from jobs.containers.session import Session
+from jobs.containers.shape import IDLE_USER, LABEL, ContainerLimits, Role, host_config, idle_command, labels
+from jobs.errors import AppError, TransientError
+from jobs.gateway import Gateway
+from jobs.ports import Agent, GitContainer, JobContainer
+
+GONE_WITHIN_SECONDS = 20.0
+
+
+class DockerContainers:
+    """Implements ``jobs.ports.Containers``.
+
+    ``host_network`` is for a repository server on this machine's loopback. ``gateway_root`` is a folder for the sockets
+    of runs whose agent calls a model; it may be missing and is made private to this user.
+    """
+
+    def __init__(
+        self,
+        *,
+        docker_host: str | None,
+        image: str,
+        host_network: bool = False,
+        gateway_root: Path,
+        gateway: Gateway | None = None,
+        limits: ContainerLimits | None = None,
+    ) -> None:
+        self._engine = Engine(docker_host, image)
+        self._host_network = host_network
+        self._gateway_root = gateway_root
+        self._gateway = gateway
+        self._limits = limits or ContainerLimits()
+        self._sessions: dict[UUID, list[Session]] = {}
+
+    async def start(self, lease: Lease, agent: Agent, deadline_seconds: float) -> tuple[GitContainer, JobContainer]:
+        """See ``Containers.start``. Raises AppError ``engine.image_missing``, ``agent.not_configured`` and
+        TransientError ``engine.unreachable``, ``engine.container_lost``."""
+        await self.remove(lease.run_id)
+        access = await self._open_gateway(lease, agent)
+        folder = access.folder if access is not None else None
+        try:
+            async with asyncio.TaskGroup() as group:
+                git = group.create_task(self._start_one(lease, "git", ["git"], deadline_seconds, None))
+                job = group.create_task(
+                    self._start_one(lease, "job", ["job", agent.integration], deadline_seconds, folder)
+                )
+        except* Exception as errors:
+            raise errors.exceptions[0] from None
+        return (
+            DockerGitContainer(git.result(), self._limits),
+            DockerJobContainer(job.result(), self._limits, access),
+        )
+
+    async def remove(self, run_id: UUID) -> None:
+        """See ``Containers.remove``. Raises TransientError ``engine.*`` when something is still there."""
+        for session in self._sessions.pop(run_id, []):
+            session.hang_up()
+        if self._gateway is not None:
+            await self._gateway.close_run(run_id)
+        deadline = asyncio.get_running_loop().time() + GONE_WITHIN_SECONDS
+        while found := await self._find(run_id):
+            await asyncio.gather(*(self._remove_one(container_id) for container_id in found))
+            if asyncio.get_running_loop().time() > deadline:
+                raise TransientError(
+                    ErrorCode.ENGINE_UNREACHABLE,
+                    f"removing the containers of run {run_id}: {len(found)} are still there",
+                )
+
+    async def runs_present(self) -> Collection[UUID]:
+        """The runs, of whatever installation uses this engine, that have a container. Raises TransientError."""
+        found = await self._engine.call(lambda client: client.containers(all=True, filters={"label": [f"{LABEL}.run"]}))
+        run_ids = set()
+        for container in found:
+            with contextlib.suppress(ValueError):
+                run_ids.add(UUID(str(container["Labels"].get(f"{LABEL}.run"))))
+        return run_ids
+
+    async def environment(self) -> Mapping[str, str]:
+        """Image, engine and machine, for the record."""
+        image = await self._image()
+        version = await self._engine.call(lambda client: client.version())
+        return {
+            "image": self._engine.image,
+            "image_id": str(image["Id"]),
+            "image_digest": str((image.get("RepoDigests") or [image["Id"]])[0]),
+            "image_created": str(image.get("Created", "")),
+            "engine_version": str(version.get("Version", "")),
+            "engine_api_version": str(version.get("ApiVersion", "")),
+            "kernel_version": str(version.get("KernelVersion", "")),
+            "architecture": str(version.get("Arch", "")),
+        }
+
+    def close(self) -> None:
+        """Let go of the engine. Containers stay: ``remove`` takes them away."""
+        self._engine.close()
+
+    async def _image(self) -> Mapping[str, Any]:
+        try:
+            return await self._engine.call(lambda client: _inspect_image(client, self._engine.image))
+        except NotFound:
+            raise self._engine.image_missing() from None
+
+    async def _open_gateway(self, lease: Lease, agent: Agent) -> GatewayAccess | None:
+        if not agent.needs_gateway:
+            return None
+        if self._gateway is None:
+            raise AppError(
+                ErrorCode.AGENT_NOT_CONFIGURED,
+                f"the agent {agent.name} needs a model, and no model key is configured; set OPENAI_API_KEY",
+            )
+        try:
+            return await self._gateway.open_run(lease.run_id, self._gateway_root)
+        except OSError as error:
+            raise AppError(
+                ErrorCode.AGENT_NOT_CONFIGURED, f"opening the way to the model in {self._gateway_root}: {error}"
+            ) from error
+
+    async def _start_one(
+        self, lease: Lease, role: Role, argv: list[str], deadline_seconds: float, gateway_folder: Path | None
+    ) -> Session:
+        container_id = await self._create(lease, role, deadline_seconds, gateway_folder)
+        try:
+            await self._engine.call(lambda client: client.start(container_id))
+        except (NotFound, APIError) as error:
+            raise TransientError(
+                ErrorCode.ENGINE_CONTAINER_LOST, f"starting the {role} container: it went away meanwhile"
+            ) from error
+        reader, writer = await self._engine.open_exec(container_id, ["speckit-session", *argv])
+        session = Session(self._engine, container_id, reader, writer)
+        self._sessions.setdefault(lease.run_id, []).append(session)
+        return session
+
+    async def _create(self, lease: Lease, role: Role, deadline_seconds: float, gateway_folder: Path | None) -> str:
+        name = f"speckit-{lease.run_id}-{lease.epoch}-{role}"
+        shape = host_config(
+            role,
+            self._limits,
+            cpus=await self._engine.cpus(),
+            host_network=self._host_network,
+            gateway_folder=gateway_folder,
+        )
+        for last in (False, True):
+            try:
+                made = await self._engine.call(
+                    lambda client: client.create_container(
+                        self._engine.image,
+                        list(idle_command(deadline_seconds)),
+                        name=name,
+                        user=IDLE_USER,
+                        labels=dict(labels(str(lease.run_id), lease.epoch, socket.gethostname(), role)),
+                        host_config=client.create_host_config(**shape),
+                    )
+                )
+            except NotFound as error:
+                raise self._engine.image_missing() from error
+            except APIError as error:
+                # Somebody else's container of this name, or ours that is just being removed.
+                if last:
+                    raise TransientError(
+                        ErrorCode.ENGINE_CONTAINER_LOST, f"creating the {role} container: the name {name} is taken"
+                    ) from error
+                await self._remove_one(name)
+            else:
+                return str(made["Id"])
+        raise AssertionError("not reached")
+
+    async def _find(self, run_id: UUID) -> list[str]:
+        found = await self._engine.call(
+            lambda client: client.containers(all=True, quiet=True, filters={"label": [f"{LABEL}.run={run_id}"]})
+        )
+        return [str(container["Id"]) for container in found]
+
+    async def _remove_one(self, container: str) -> None:
+        try:
+            await self._engine.call(lambda client: client.remove_container(container, v=True, force=True))
+        except NotFound:
+            return
+        except APIError:
+            # 409: its removal is already in progress.
+            await asyncio.sleep(0.05)
+
+
+def _inspect_image(client: docker.APIClient, image: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = client.inspect_image(image)  # type: ignore[no-untyped-call]
+    return found

@@ -1,0 +1,217 @@
+"""The git container, from the worker's side. What happens inside is ``speckit_container/git_role.py`` in the image."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from db.vocabulary import ErrorCode
+from jobs.containers.git_failures import fetch_failure, push_failure, repository_name
+from jobs.containers.session import OnData, Session
+from jobs.containers.shape import MIB, ContainerLimits
+from jobs.errors import AppError, PipelineError, TransientError, UserError
+from jobs.patches import parse_patch
+from jobs.ports import Clone, CloneSource, CommitIdentity, NamedPatch, PhaseOutput
+from jobs.redaction import Redactor, StreamRedactor
+
+GRACE_SECONDS = 20.0
+SHORT_SECONDS = 120.0
+REGULAR = frozenset({b"000000", b"100644", b"100755"})
+
+
+class DockerGitContainer:
+    """Implements ``jobs.ports.GitContainer``. A token goes with one request, into one git process's environment."""
+
+    def __init__(self, session: Session, limits: ContainerLimits) -> None:
+        self._session = session
+        self._limits = limits
+
+    async def clone(self, source: CloneSource, token: str, output: PhaseOutput) -> Clone:
+        """Raises UserError ``clone.*``, TransientError ``clone.failed`` and ``engine.*``."""
+        request = {
+            "op": "clone",
+            "url": source.url,
+            "base_branch": source.base_branch,
+            "commit": source.commit,
+            "token": token,
+            "timeout": self._limits.clone_seconds,
+            "max_files": self._limits.tree_files,
+            "max_bytes": self._limits.tree_bytes,
+        }
+        result = await self._ask_remote(request, token, output)
+        if "refused" in result:
+            raise self._clone_failure(source, result)
+        clone = Clone(commit=str(result["commit"]), has_spec_kit=bool(result["has_spec_kit"]))
+        if source.commit is not None and clone.commit != source.commit:
+            raise AppError(ErrorCode.CLONE_FAILED, f"cloning {repository_name(source.url)}: another commit came")
+        summary = f"{repository_name(source.url)} at {clone.commit}: {result['files']} files, {result['bytes']} bytes\n"
+        output.stdout.write(summary.encode())
+        return clone
+
+    def _clone_failure(self, source: CloneSource, result: Mapping[str, Any]) -> PipelineError:
+        name = repository_name(source.url)
+        match result["refused"]:
+            case "fetch":
+                return fetch_failure(source.url, source.base_branch, source.commit, str(result.get("said", "")))
+            case "empty":
+                return UserError(
+                    ErrorCode.CLONE_EMPTY_REPOSITORY, f"{name} has no commit yet. Push a first one, then try again."
+                )
+            case "large":
+                return UserError(
+                    ErrorCode.CLONE_TOO_LARGE,
+                    f"Cloning {name}: a run takes at most {self._limits.tree_files} files and "
+                    f"{self._limits.tree_bytes // MIB} MiB.",
+                )
+            case "unsafe":
+                what = "a nested repository" if result.get("mode") == "160000" else "no ordinary folder or file"
+                return UserError(
+                    ErrorCode.CLONE_UNSAFE_TREE,
+                    f"Cloning {name}: `{result.get('path')}` is {what}. Specifications need ordinary folders.",
+                )
+            case "slow":
+                return TransientError(
+                    ErrorCode.CLONE_FAILED, f"cloning {name}: not done after {self._limits.clone_seconds:.0f} s"
+                )
+            case _ if result.get("errno") == 28:
+                return UserError(ErrorCode.CLONE_TOO_LARGE, f"Cloning {name}: it is larger than a run can take.")
+        return AppError(ErrorCode.CLONE_FAILED, f"cloning {name}: {_reason(result)}")
+
+    async def archive(self, output: PhaseOutput, on_data: OnData) -> None:
+        """Hand the tree out as a tar stream, piece by piece. Raises AppError ``clone.failed``."""
+        result = await self._session.ask(
+            {"op": "archive"}, output, on_data=on_data, timeout=self._limits.clone_seconds + GRACE_SECONDS
+        )
+        if "refused" in result:
+            raise AppError(ErrorCode.CLONE_FAILED, f"reading the cloned tree: {_reason(result)}")
+
+    async def commit(
+        self, branch: str, patches: Sequence[NamedPatch], identity: CommitIdentity, output: PhaseOutput
+    ) -> str:
+        """Raises UserError ``publish.conflict`` when a patch does not apply, ``publish.patch_unreadable`` when git
+        understands a patch otherwise than its judge did."""
+        request = {
+            "op": "commit",
+            "branch": branch,
+            "identity": {
+                "name": identity.author_name,
+                "email": identity.author_email,
+                "date": f"@{int(identity.date.timestamp())} +0000",
+            },
+            "commits": [
+                {"size": len(patch.patch), "message": _message(patch.subject, identity.trailers)}
+                for patch in patches
+                if patch.patch
+            ],
+        }
+        kept = [patch.patch for patch in patches if patch.patch]
+        result = await self._session.ask(request, output, data=_pieces(kept), timeout=SHORT_SECONDS)
+        if result.get("refused") == "apply":
+            raise UserError(
+                ErrorCode.PUBLISH_CONFLICT,
+                "The agent's changes do not fit the tree the run began with, so nothing was pushed. "
+                "Give the command again.",
+            )
+        if "refused" in result:
+            raise AppError(ErrorCode.PUBLISH_CONFLICT, f"committing: {_reason(result)}")
+        for patch, raw in zip(kept, result["changes"], strict=True):
+            _cross_check(patch, base64.b64decode(raw))
+        head = str(result["head"])
+        output.stdout.write(f"{len(kept)} commits, {branch} is at {head}\n".encode())
+        return head
+
+    async def push(self, url: str, branch: str, token: str, output: PhaseOutput) -> None:
+        """Raises UserError ``publish.branch_taken`` and ``publish.refused``, AppError ``github.access_lost``,
+        TransientError ``github.unavailable``."""
+        request = {"op": "push", "url": url, "branch": branch, "token": token, "timeout": SHORT_SECONDS}
+        result = await self._ask_remote(request, token, output)
+        match result.get("refused"):
+            case None:
+                return
+            case "push":
+                raise push_failure(url, branch, Redactor([token]).redact(str(result["said"]).encode()).decode())
+            case "slow":
+                raise TransientError(
+                    ErrorCode.GITHUB_UNAVAILABLE,
+                    f"pushing to {repository_name(url)}: not done in {SHORT_SECONDS:.0f} s",
+                )
+        raise AppError(ErrorCode.PUBLISH_REFUSED, f"pushing to {repository_name(url)}: {_reason(result)}")
+
+    async def _ask_remote(self, request: Mapping[str, Any], token: str, output: PhaseOutput) -> Mapping[str, Any]:
+        """A request with a token in it: the token is masked in what comes back, whatever its form."""
+        guarded = GuardedOutput(output, Redactor([token] if token else []))
+        try:
+            result = await self._session.ask(
+                request, guarded.output, timeout=float(request["timeout"]) * 2 + GRACE_SECONDS
+            )
+        except TimeoutError:
+            result = {"refused": "slow"}
+        finally:
+            guarded.finish()
+        return result
+
+
+class _GuardedSink:
+    def __init__(self, inner: Any, stream: StreamRedactor) -> None:
+        self._inner = inner
+        self._stream = stream
+
+    def write(self, chunk: bytes) -> None:
+        self._inner.write(self._stream.feed(chunk))
+
+    def finish(self) -> None:
+        self._inner.write(self._stream.finish())
+
+
+class GuardedOutput:
+    """Both streams of a phase, behind a redactor that knows one more secret."""
+
+    def __init__(self, output: PhaseOutput, redactor: Redactor) -> None:
+        self._stdout = _GuardedSink(output.stdout, redactor.stream())
+        self._stderr = _GuardedSink(output.stderr, redactor.stream())
+        self.output = PhaseOutput(self._stdout, self._stderr)
+
+    def finish(self) -> None:
+        """Write what was held back."""
+        self._stdout.finish()
+        self._stderr.finish()
+
+
+async def _pieces(patches: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for patch in patches:
+        yield patch
+
+
+def _message(subject: str, trailers: Sequence[str]) -> str:
+    lines = [" ".join(subject.split()), ""]
+    lines += [" ".join(trailer.split()) for trailer in trailers]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cross_check(patch: bytes, raw: bytes) -> None:
+    """Compare what git made of a patch with what was judged: the same paths, and regular files only.
+
+    ``raw`` is the output of ``git diff-tree --raw -z``: ``:MODE MODE SHA SHA LETTER``, NUL, path, NUL.
+    """
+    fields = raw.split(b"\0")[:-1]
+    made = set()
+    for facts, path in zip(fields[::2], fields[1::2], strict=True):
+        old_mode, new_mode = facts.lstrip(b":").split(b" ")[:2]
+        if old_mode not in REGULAR or new_mode not in REGULAR:
+            raise _misunderstood()
+        made.add(path.decode("utf-8", "surrogateescape"))
+    if made != {change.path for change in parse_patch(patch).changes}:
+        raise _misunderstood()
+
+
+def _misunderstood() -> UserError:
+    return UserError(
+        ErrorCode.PUBLISH_PATCH_UNREADABLE,
+        "git understood the agent's changes otherwise than the check before it, so nothing was pushed.",
+    )
+
+
+def _reason(result: Mapping[str, Any]) -> str:
+    said = " ".join(str(result.get("said", "")).split())[-300:]
+    return said or str(result.get("refused"))

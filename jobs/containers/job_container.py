@@ -1,0 +1,261 @@
+"""The job container, from the worker's side. What happens inside is ``speckit_container/job_role.py`` in the image.
+
+Everything that comes back was written where an agent worked: it is bytes to be judged, never facts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import errno
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from db.vocabulary import ErrorCode
+from jobs.containers.git_container import DockerGitContainer
+from jobs.containers.session import Result, Session
+from jobs.containers.shape import MIB, ContainerLimits
+from jobs.errors import AppError, PipelineError, TransientError, UserError
+from jobs.gateway import GATEWAY_PORT, GatewayAccess
+from jobs.ports import Agent, AgentReport, AgentRequest, ByteSink, GitContainer, PhaseOutput, PreparedTree
+
+PREPARE_SECONDS = 180.0
+SNAPSHOT_SECONDS = 180.0
+GRACE_SECONDS = 15.0
+REPORT_TAIL = 1 << 18
+LONGEST_TEMPLATE = 1 << 20
+QUEUED_PIECES = 8
+
+__all__ = ["DockerJobContainer", "GatewayAccess"]
+
+
+class DockerJobContainer:
+    """Implements ``jobs.ports.JobContainer``."""
+
+    def __init__(self, session: Session, limits: ContainerLimits, gateway: GatewayAccess | None) -> None:
+        self._session = session
+        self._limits = limits
+        self._gateway = gateway
+
+    @property
+    def container_id(self) -> str:
+        """Docker's id of the container, 64 hex digits."""
+        return self._session.container_id
+
+    async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
+        """Raises UserError ``clone.too_large`` and ``clone.unsafe_tree``, TransientError ``engine.*``."""
+        if not isinstance(source, DockerGitContainer):
+            raise TypeError("the tree of a container comes from a container of the same engine")
+        pieces: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED_PIECES)
+
+        async def send() -> None:
+            await source.archive(output, pieces.put)
+            await pieces.put(None)
+
+        async def arriving() -> AsyncIterator[bytes]:
+            while (piece := await pieces.get()) is not None:
+                yield piece
+
+        # Headers and padding of the archive come on top of the files.
+        most = self._limits.tree_bytes + self._limits.tree_files * 1536
+        sending = asyncio.create_task(send())
+        receiving = asyncio.create_task(
+            self._session.ask(
+                {"op": "receive", "max_bytes": most}, output, data=arriving(), timeout=self._limits.clone_seconds
+            )
+        )
+        try:
+            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_EXCEPTION)
+            if sending.done() and sending.exception() is not None:
+                await sending
+            result = await receiving
+        except TimeoutError:
+            raise TransientError(ErrorCode.CLONE_FAILED, "handing the tree to the job container: too slow") from None
+        finally:
+            await _cancel(sending, receiving)
+        if "refused" in result:
+            raise _tree_failure(result)
+
+    async def prepare_tree(self, agent: Agent, output: PhaseOutput) -> PreparedTree:
+        """Raises UserError ``speckit.init_failed``, AppError ``agent.not_configured``, TransientError ``engine.*``."""
+        made = bytearray()
+        request = {
+            "op": "prepare",
+            "version_argv": list(agent.version_argv()),
+            "max_patch": self._limits.patch,
+            # An agent with a model works by Spec Kit's skills.
+            "with_skills": agent.needs_gateway,
+        }
+        result = await self._ask(request, output, made, PREPARE_SECONDS, "setting Spec Kit up")
+        match result.get("refused"):
+            case None:
+                pass
+            case "no_agent":
+                raise AppError(
+                    ErrorCode.AGENT_NOT_CONFIGURED,
+                    f"the job image {self._session.engine.image} has no {result.get('program')}; build one that has "
+                    "(images/build codex) and set SPECKIT_JOB_IMAGE",
+                )
+            case _:
+                said = " ".join(str(result.get("said", result["refused"])).split())[-300:]
+                raise UserError(
+                    ErrorCode.SPECKIT_INIT_FAILED, f"Setting Spec Kit up in the repository did not work: {said}"
+                )
+        return PreparedTree(
+            prompt_pack_version=str(result["prompt_pack_version"])[:100],
+            agent_version=str(result["agent_version"])[:100],
+            init_patch=bytes(made),
+            templates=_templates(result),
+        )
+
+    async def replay(self, patch: bytes, output: PhaseOutput) -> None:
+        """Raises AppError ``publish.conflict`` when the checkpoint does not fit."""
+
+        async def whole() -> AsyncIterator[bytes]:
+            yield patch
+
+        result = await self._session.ask({"op": "replay"}, output, data=whole(), timeout=SNAPSHOT_SECONDS)
+        if "refused" in result:
+            raise AppError(ErrorCode.PUBLISH_CONFLICT, f"replaying a checkpoint: {result.get('said', '')}"[:500])
+
+    async def run_agent(
+        self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
+    ) -> AgentReport:
+        """Raises UserError ``agent.*`` with what the agent did wrong, TransientError ``engine.*``."""
+        url = f"http://127.0.0.1:{GATEWAY_PORT}/v1" if self._gateway is not None else ""
+        key = self._gateway.key if self._gateway is not None else ""
+        command = agent.command(request, url, key)
+        tail = _Tail(output.stdout)
+        asked = {
+            "op": "run",
+            "argv": list(command.argv),
+            "environment": dict(command.environment),
+            "files": {name: base64.b64encode(content).decode() for name, content in command.files.items()},
+            "timeout": timeout_seconds,
+            "max_output": self._limits.agent_output,
+            "forward_port": GATEWAY_PORT if self._gateway is not None else 0,
+        }
+        try:
+            result = await self._session.ask(
+                asked, PhaseOutput(tail, output.stderr), timeout=timeout_seconds + GRACE_SECONDS
+            )
+        except TimeoutError:
+            await self._session.engine.kill(self.container_id)
+            raise _timed_out(timeout_seconds) from None
+        except TransientError as error:
+            raise await self._loss_while_agent_ran(error) from error
+        if failure := _run_failure(result, agent, timeout_seconds, self._limits):
+            raise failure
+        return agent.report(int(result["exit_code"]), bytes(tail.kept))
+
+    async def take_patch(self, output: PhaseOutput) -> bytes:
+        """Raises UserError ``publish.too_large`` and ``publish.patch_unreadable``."""
+        made = bytearray()
+        result = await self._ask({"op": "patch", "max_patch": self._limits.patch}, output, made, SNAPSHOT_SECONDS, "")
+        match result.get("refused"):
+            case None:
+                return bytes(made)
+            case "patch_large":
+                raise UserError(
+                    ErrorCode.PUBLISH_TOO_LARGE,
+                    f"The agent's changes are larger than {self._limits.patch // MIB} MiB; nothing was kept.",
+                )
+        raise _unreadable(result)
+
+    async def _ask(
+        self, request: Mapping[str, Any], output: PhaseOutput, made: bytearray, seconds: float, doing: str
+    ) -> Result:
+        """A request whose data is kept in ``made``, bounded. Too slow is the fault of what is in the tree."""
+
+        async def keep(chunk: bytes) -> None:
+            if len(made) <= self._limits.patch:
+                made.extend(chunk)
+
+        try:
+            return await self._session.ask(request, output, on_data=keep, timeout=seconds)
+        except TimeoutError:
+            await self._session.engine.kill(self.container_id)
+            if doing:
+                raise UserError(ErrorCode.SPECKIT_INIT_FAILED, f"{doing}: not done after {seconds:.0f} s") from None
+            raise _unreadable({"refused": "slow"}) from None
+
+    async def _loss_while_agent_ran(self, error: TransientError) -> PipelineError:
+        """The supervisor went away under the agent. Where the container still runs, the agent ended it."""
+        if error.code is ErrorCode.ENGINE_CONTAINER_LOST and "without an answer" in error.message:
+            return UserError(ErrorCode.AGENT_FAILED, "The agent ended the program that watches over it.")
+        return error
+
+
+class _Tail:
+    """Passes output on and remembers its end, for the agent's own report."""
+
+    def __init__(self, inner: ByteSink) -> None:
+        self._inner = inner
+        self.kept = bytearray()
+
+    def write(self, chunk: bytes) -> None:
+        self._inner.write(chunk)
+        self.kept += chunk
+        del self.kept[:-REPORT_TAIL]
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _run_failure(result: Result, agent: Agent, timeout_seconds: float, limits: ContainerLimits) -> PipelineError | None:
+    if result.get("timed_out"):
+        return _timed_out(timeout_seconds)
+    if result.get("too_much"):
+        return UserError(
+            ErrorCode.AGENT_TOO_MUCH_OUTPUT,
+            f"The agent printed more than {limits.agent_output // MIB} MiB and was stopped.",
+        )
+    if result.get("refused") == "no_agent":
+        return AppError(ErrorCode.AGENT_NOT_CONFIGURED, f"the job image has no {result.get('program')}")
+    if result.get("refused") == "no_gateway":
+        return TransientError(ErrorCode.AGENT_FAILED, f"starting {agent.name}: the way to the model did not open")
+    if result.get("errno") == errno.ENOSPC:
+        return UserError(ErrorCode.AGENT_FAILED, "The agent filled its disk.")
+    if "refused" in result or not isinstance(result.get("exit_code"), int):
+        return UserError(ErrorCode.AGENT_FAILED, "The agent left its container in no state to go on.")
+    if result["exit_code"] != 0 and result.get("out_of_memory"):
+        return UserError(
+            ErrorCode.AGENT_OUT_OF_MEMORY, f"The agent used more than {limits.job_memory // MIB} MiB of memory."
+        )
+    return None
+
+
+def _timed_out(seconds: float) -> UserError:
+    spoken = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
+    return UserError(ErrorCode.AGENT_TIMED_OUT, f"The agent was not done after {spoken} and was stopped.")
+
+
+def _unreadable(result: Mapping[str, Any]) -> UserError:
+    if result.get("errno") == errno.ENOSPC or "No space left" in str(result.get("said", "")):
+        return UserError(ErrorCode.PUBLISH_TOO_LARGE, "The agent filled its disk; its changes could not be read.")
+    return UserError(
+        ErrorCode.PUBLISH_PATCH_UNREADABLE,
+        f"The agent left its tree in a state that cannot be read ({result.get('refused')}), so nothing was published.",
+    )
+
+
+def _tree_failure(result: Mapping[str, Any]) -> PipelineError:
+    if result["refused"] == "large" or result.get("errno") == errno.ENOSPC:
+        return UserError(ErrorCode.CLONE_TOO_LARGE, "The repository's tree is larger than a run can take.")
+    said = " ".join(str(result.get("said", "")).split())[-200:]
+    return UserError(ErrorCode.CLONE_UNSAFE_TREE, f"The repository's tree cannot be unpacked: {said}")
+
+
+def _templates(result: Result) -> dict[str, bytes]:
+    found = result.get("templates")
+    made: dict[str, bytes] = {}
+    for name, content in (found if isinstance(found, dict) else {}).items():
+        try:
+            made[str(name)] = base64.b64decode(str(content)[:LONGEST_TEMPLATE], validate=True)
+        except binascii.Error:
+            continue
+    return made

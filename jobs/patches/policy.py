@@ -1,0 +1,171 @@
+"""What may cross the border: which paths, which kinds of file, how much, and nothing that is a secret.
+
+A refusal names the path and says what would have been allowed; it never repeats a secret.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from db.vocabulary import ErrorCode
+from jobs.errors import UserError
+from jobs.patches.model import Change, Patch
+from jobs.redaction import SECRET_PATTERNS, encodings
+
+REGULAR_MODES = frozenset({"100644", "100755"})
+LONGEST_NAME = 255
+LONGEST_PATH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPolicy:
+    """``folders`` end with a slash: what lies in them may change; ``files`` are exact paths. ``max_bytes`` counts what
+    the patch brings in."""
+
+    folders: Sequence[str]
+    files: Sequence[str] = ()
+    max_files: int = 100
+    max_bytes: int = 4 << 20
+
+
+AGENT_POLICY = PatchPolicy(folders=("specs/", ".specify/"), files=("AGENTS.md",))
+"""For what an agent wrote: specifications, Spec Kit's folder, and the agents' context file."""
+
+INIT_POLICY = PatchPolicy(folders=(".specify/", ".agents/skills/"), files=("AGENTS.md",), max_files=300)
+"""For what ``specify init`` wrote."""
+
+# Characters that HFS+ ignores when it compares names (git's utf8.c, next_hfs_char).
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_NOT_IN_NAMES = frozenset('\\:*?"<>|')
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_PROTECTED_NAMES = frozenset({".gitmodules", ".gitattributes", "codeowners"})
+_GIT_SHORT_NAME = re.compile(r"\.?git~\d+|gi[0-9a-f]{4,5}~\d+")
+
+
+def judge(patch: Patch, policy: PatchPolicy, secrets: Sequence[str] = ()) -> None:
+    """Hold ``patch`` against ``policy``; ``secrets`` are values that must not be in it besides the known patterns.
+
+    Raises UserError ``publish.protected_path``, ``publish.forbidden_file``, ``publish.too_large``, ``publish.secret``.
+    """
+    for change in patch.changes:
+        _judge_name(change)
+        _judge_place(change, policy)
+        _judge_mode(change)
+    _judge_collisions(patch.changes)
+    _judge_size(patch.changes, policy)
+    known = [form for secret in secrets for form in encodings(secret)]
+    for change in patch.changes:
+        _judge_content(change, known)
+
+
+def show(path: str) -> str:
+    """``path`` as it may stand in a sentence: one line, nothing hidden, nothing that ends a code span."""
+    plain = "".join(
+        character
+        if character != "`" and unicodedata.category(character) not in _REFUSED_CATEGORIES
+        else character.encode("unicode_escape", "backslashreplace").decode()
+        if character != "`"
+        else "\\x60"
+        for character in path
+    )
+    return plain if len(plain) <= 200 else plain[:200] + "…"
+
+
+def _judge_name(change: Change) -> None:
+    path = change.path
+    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in path):
+        raise _forbidden(change, "its name holds characters that cannot be shown")
+    if any(character in _NOT_IN_NAMES for character in path):
+        raise _forbidden(change, "its name cannot be checked out on every system")
+    if unicodedata.normalize("NFC", path) != path:
+        raise _forbidden(change, "its name is not in Unicode's composed form (NFC)")
+    if len(path.encode()) > LONGEST_PATH:
+        raise _forbidden(change, "its path is too long")
+    for name in path.split("/"):
+        if name in {"", ".", ".."} or name != name.strip() or name.endswith("."):
+            raise _forbidden(change, "its path is not a plain one")
+        if len(name.encode()) > LONGEST_NAME:
+            raise _forbidden(change, "its name is too long")
+        folded = unicodedata.normalize("NFKC", _IGNORED_BY_HFS.sub("", name)).casefold()
+        if folded == ".git" or _GIT_SHORT_NAME.fullmatch(folded) or folded in _PROTECTED_NAMES:
+            raise _protected(change, "git and GitHub take their own settings from such a file")
+
+
+def _judge_place(change: Change, policy: PatchPolicy) -> None:
+    inside = any(change.path.startswith(folder) for folder in policy.folders)
+    if not inside and change.path not in policy.files:
+        allowed = ", ".join(f"`{place}`" for place in (*policy.folders, *policy.files))
+        raise _protected(change, f"a run may change only {allowed}")
+
+
+def _judge_mode(change: Change) -> None:
+    for mode in (change.old_mode, change.new_mode):
+        if mode is None or mode in REGULAR_MODES:
+            continue
+        what = {"120000": "a symbolic link", "160000": "a nested repository"}.get(mode, f"of mode {mode}")
+        raise _forbidden(change, f"it is {what}, and only regular files are taken")
+
+
+def _judge_collisions(changes: Iterable[Change]) -> None:
+    """Two names that one file system takes for the same, or a file where another file needs a folder."""
+    seen: dict[str, str] = {}
+    kept = [change for change in changes if change.kind != "deleted"]
+    for change in kept:
+        folded = unicodedata.normalize("NFKC", change.path.casefold()).casefold()
+        if folded in seen:
+            raise _forbidden(change, f"on some systems it is the same file as `{show(seen[folded])}`")
+        seen[folded] = change.path
+    for change in kept:
+        parts = unicodedata.normalize("NFKC", change.path.casefold()).casefold().split("/")
+        for end in range(1, len(parts)):
+            if "/".join(parts[:end]) in seen:
+                raise _forbidden(change, "it needs a folder where the patch puts a file")
+
+
+def _judge_size(changes: Sequence[Change], policy: PatchPolicy) -> None:
+    if len(changes) > policy.max_files:
+        raise UserError(
+            ErrorCode.PUBLISH_TOO_LARGE,
+            f"The agent changed {len(changes)} files, and at most {policy.max_files} are taken from one phase.",
+        )
+    total = sum(len(change.added_bytes) for change in changes)
+    if total > policy.max_bytes:
+        largest = max(changes, key=lambda change: len(change.added_bytes))
+        raise UserError(
+            ErrorCode.PUBLISH_TOO_LARGE,
+            f"The agent's changes hold {total} bytes, and at most {policy.max_bytes} are taken from one phase; "
+            f"the largest is `{show(largest.path)}`.",
+        )
+
+
+def _judge_content(change: Change, known: Sequence[bytes]) -> None:
+    content = change.added_bytes
+    if not content and change.kind == "deleted":
+        return
+    in_name = change.path.encode("utf-8", "surrogateescape")
+    for pattern in SECRET_PATTERNS:
+        if any(True for text in (content, in_name) for _ in pattern.spans(text)):
+            raise _secret(change, pattern.name)
+    if any(form in content or form in in_name for form in known):
+        raise _secret(change, "a secret of this installation")
+
+
+def _protected(change: Change, why: str) -> UserError:
+    return UserError(ErrorCode.PUBLISH_PROTECTED_PATH, f"The agent changed `{show(change.path)}`: {why}.")
+
+
+def _forbidden(change: Change, why: str) -> UserError:
+    return UserError(ErrorCode.PUBLISH_FORBIDDEN_FILE, f"The agent left `{show(change.path)}`: {why}.")
+
+
+def _secret(change: Change, what: str) -> UserError:
+    path = change.path.encode("utf-8", "surrogateescape")
+    named = any(True for pattern in SECRET_PATTERNS for _ in pattern.spans(path))
+    where = "a file whose name holds it" if named else f"`{show(change.path)}`"
+    return UserError(
+        ErrorCode.PUBLISH_SECRET,
+        f"The agent's changes seem to hold {what} in {where}, so nothing was published. Take it out of the request.",
+    )

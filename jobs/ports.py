@@ -1,0 +1,246 @@
+"""What the phases may do, and nothing more: the pipeline sees these Protocols, never Docker, HTTP or GitHub's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from db.runs import Lease
+from db.vocabulary import Phase
+
+
+class ByteSink(Protocol):
+    """Where captured bytes go. Implementations redact and bound what they keep; ``write`` never raises for size."""
+
+    def write(self, chunk: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseOutput:
+    """The two streams of one attempt of one phase, kept as artifacts."""
+
+    stdout: ByteSink
+    stderr: ByteSink
+
+
+@dataclass(frozen=True, slots=True)
+class CloneSource:
+    """What to clone. ``url`` holds no credential; ``commit`` pins a resumed run to the tree it began with."""
+
+    url: str
+    base_branch: str
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A pristine clone. ``commit`` is the base's 40 hex digits; ``has_spec_kit`` tells whether ``.specify/`` is tracked."""
+
+    commit: str
+    has_spec_kit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPatch:
+    """An accepted patch and the subject of the commit it becomes."""
+
+    subject: str
+    patch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommitIdentity:
+    """Everything a commit's hash depends on besides its tree, so that a repeat gives the same hash."""
+
+    author_name: str
+    author_email: str
+    date: datetime
+    trailers: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTree:
+    """What the job container reported after it took the tree in. ``init_patch`` is empty where Spec Kit was there."""
+
+    prompt_pack_version: str
+    agent_version: str
+    init_patch: bytes
+    templates: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRequest:
+    """One Spec Kit command for an agent. ``feature_directory`` is empty until ``speckit_specify`` made one."""
+
+    run_id: UUID
+    phase: Phase
+    text: str
+    date: datetime
+    feature_directory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReport:
+    """What an agent said about its own work: nothing here decides success, the files do."""
+
+    exit_code: int
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    message: str = ""
+
+
+class GitContainer(Protocol):
+    """The container with the pristine clone. Each call that needs a token gets it for that one process only."""
+
+    async def clone(self, source: CloneSource, token: str, output: PhaseOutput) -> Clone: ...
+
+    async def commit(
+        self, branch: str, patches: Sequence[NamedPatch], identity: CommitIdentity, output: PhaseOutput
+    ) -> str:
+        """Apply the patches one by one, a commit each. Return the head's 40 hex digits."""
+        ...
+
+    async def push(self, url: str, branch: str, token: str, output: PhaseOutput) -> None:
+        """Create the branch on the remote, never forced. A branch that already is at our commit is success."""
+        ...
+
+
+class JobContainer(Protocol):
+    """The container the agent works in: no credential, no network, nothing worth stealing."""
+
+    @property
+    def container_id(self) -> str: ...
+
+    async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
+        """Take the tree of the pristine clone as a stream, without ``.git``."""
+        ...
+
+    async def prepare_tree(self, agent: Agent, output: PhaseOutput) -> PreparedTree:
+        """Record the baseline, run ``specify init`` where ``.specify/`` is missing, read templates and versions."""
+        ...
+
+    async def replay(self, patch: bytes, output: PhaseOutput) -> None:
+        """Apply a checkpoint of an earlier container and make it part of the baseline."""
+        ...
+
+    async def run_agent(
+        self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
+    ) -> AgentReport: ...
+
+    async def take_patch(self, output: PhaseOutput) -> bytes:
+        """What changed since the last baseline, as a size-capped patch; the baseline moves on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCommand:
+    """How to start an agent for one request. ``argv`` is never a shell string; ``files`` are written under the
+    agent's home before the start (path relative to it -> content)."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Agent(Protocol):
+    """A coding-agent CLI. One file per backend under ``jobs/agents``."""
+
+    name: str
+    integration: str
+    """The name ``specify init --integration`` knows it by."""
+    needs_gateway: bool
+
+    def version_argv(self) -> Sequence[str]:
+        """Print the agent's version on the first line of stdout."""
+        ...
+
+    def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand: ...
+
+    def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
+        """Read the agent's own words. Raises UserError, AppError or TransientError when they tell a known failure."""
+        ...
+
+
+class Containers(Protocol):
+    """Makes the two containers of a run and takes them away again."""
+
+    async def start(self, lease: Lease, agent: Agent, deadline_seconds: float) -> tuple[GitContainer, JobContainer]:
+        """Remove what an earlier epoch of this run left, then start both. Raises AppError/TransientError (engine.*)."""
+        ...
+
+    async def remove(self, run_id: UUID) -> None:
+        """Remove every container, volume and network of the run, and confirm that they are gone."""
+        ...
+
+    async def environment(self) -> Mapping[str, str]:
+        """Image digest, engine version and the like: never a secret."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What GitHub says of the repository now."""
+
+    slug: str
+    default_branch: str
+    private: bool
+    archived: bool
+    clone_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request of ours."""
+
+    number: int
+    url: str
+
+
+class Credentials(Protocol):
+    """Tokens minted at the moment of use, for one repository, with the least permission."""
+
+    async def clone_token(self, lease: Lease) -> str: ...
+
+    async def push_token(self, lease: Lease) -> str: ...
+
+
+class Publisher(Protocol):
+    """What the phases ask of GitHub's API. Every write can be repeated; each checks the lease first."""
+
+    async def repository(self, lease: Lease) -> Repository:
+        """Raises UserError ``clone.not_found``/``repository.archived`` or AppError ``github.access_lost``."""
+        ...
+
+    async def open_pull_request(self, lease: Lease) -> PullRequest:
+        """Find or create the draft pull request of the run; title and body are made from the rows and the spec."""
+        ...
+
+
+class Reporter(Protocol):
+    """Tells GitHub how the run stands. Reads the newest state from the database, so calls may be coalesced."""
+
+    def changed(self, lease: Lease) -> None:
+        """Something changed: report soon, without waiting."""
+        ...
+
+    async def finish(self, lease: Lease) -> None:
+        """The run is terminal: report the final state, retried until GitHub took it or the tries are used up."""
+        ...
+
+
+class Clock(Protocol):
+    """Wall clock (UTC, aware) and monotonic seconds, so that tests may change the world's time."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+
+class ArtifactFolder(Protocol):
+    """The folder of one run under the artifact root."""
+
+    path: Path

@@ -1,0 +1,121 @@
+"""The backends: how each is started, and what its words mean. The programs themselves run in test_containers.py."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from db.vocabulary import ErrorCode, Phase
+from jobs.agents import CodexCli, TemplateAgent, make_agents
+from jobs.errors import AppError, PipelineError, TransientError, UserError
+from jobs.ports import AgentRequest
+
+RUN = UUID(int=7)
+HOSTILE_TEXT = "Pay $speckit-plan `id` $(id) --model x\n'\"\\ and more"
+
+
+def request(phase: Phase = Phase.SPECKIT_SPECIFY, text: str = HOSTILE_TEXT, folder: str = "") -> AgentRequest:
+    return AgentRequest(RUN, phase, text, datetime(2026, 11, 22, 23, 30, tzinfo=UTC), folder)
+
+
+def test_only_whitelisted_backends_are_made() -> None:
+    assert list(make_agents(backends=["template"], codex_model="m")) == ["template"]
+    assert list(make_agents(backends=["codex_cli", "template"], codex_model="m")) == ["codex_cli", "template"]
+    with pytest.raises(ValueError, match="no agent backend mystery; there are: template, codex_cli"):
+        make_agents(backends=["mystery"], codex_model="m")
+
+
+@pytest.mark.parametrize("agent", [TemplateAgent(), CodexCli("m")], ids=lambda agent: agent.name)
+@pytest.mark.parametrize("phase", [Phase.SPECKIT_SPECIFY, Phase.SPECKIT_PLAN, Phase.SPECKIT_TASKS])
+def test_the_users_text_is_in_a_file_only(agent: TemplateAgent | CodexCli, phase: Phase) -> None:
+    command = agent.command(request(phase, folder="specs/001-x"), "http://127.0.0.1:1/v1", "run-key")
+    assert "Pay" not in " ".join(command.argv)
+    assert "Pay" not in str(command.environment)
+    assert any(b"Pay" in content for content in command.files.values())
+    assert "run-key" not in " ".join(command.argv)
+    assert all("run-key" not in content.decode() for content in command.files.values())
+
+
+def test_the_template_agent_gets_its_request_as_json() -> None:
+    command = TemplateAgent().command(request(Phase.SPECKIT_PLAN, "x\ud800", "specs/001-x"), "", "")
+    assert json.loads(command.files["request.json"]) == {
+        "phase": "speckit_plan",
+        "text": "x\ud800",
+        "date": "2026-11-22",
+        "feature_directory": "specs/001-x",
+    }
+    assert command.environment == {}
+
+
+def test_the_template_agent_reports_no_tokens() -> None:
+    report = TemplateAgent().report(0, b"noise\nwrote specs/x/spec.md\n")
+    assert (report.exit_code, report.input_tokens, report.message) == (0, None, "wrote specs/x/spec.md")
+
+
+def test_codex_is_told_one_skill_and_one_endpoint() -> None:
+    command = CodexCli("gpt-x").command(request(), "http://127.0.0.1:8377/v1", "run-key")
+    prompt = command.argv[-1]
+    assert prompt.startswith("$speckit-specify\n")
+    assert prompt.count("$") == 1
+    config = tomllib.loads(command.files["codex/config.toml"].decode())
+    assert config["model"] == "gpt-x"
+    provider = config["model_providers"][config["model_provider"]]
+    assert provider["base_url"] == "http://127.0.0.1:8377/v1"
+    assert command.environment[provider["env_key"]] == "run-key"
+    assert config["features"]["unbounded_connection_retries"] is False
+    assert "--trust" not in command.argv
+
+
+def test_codex_is_told_the_features_folder() -> None:
+    command = CodexCli("m").command(request(Phase.SPECKIT_TASKS, "", "specs/001-x"), "u", "k")
+    assert command.environment["SPECIFY_FEATURE_DIRECTORY"] == "specs/001-x"
+    assert "specs/001-x" in command.argv[-1]
+
+
+def events(*made: object) -> bytes:
+    return b"\n".join(json.dumps(event).encode() for event in made) + b"\n"
+
+
+def test_codex_events_give_usage_and_the_last_message() -> None:
+    output = b'{"cut off": \nnot json\n' + events(
+        {"type": "thread.started"},
+        {"type": "item.completed", "item": {"type": "error", "message": "only a warning"}},
+        {"type": "item.completed", "item": {"type": "agent_message", "text": "wrote\nspec.md"}},
+        {"type": "turn.completed", "usage": {"input_tokens": 12, "cached_input_tokens": 3, "output_tokens": 4}},
+        ["no", "object"],
+    )
+    report = CodexCli("m").report(0, output)
+    assert (report.exit_code, report.input_tokens, report.output_tokens) == (0, 12, 4)
+    assert report.message == "wrote spec.md"
+
+
+@pytest.mark.parametrize("usage", [None, [], {"input_tokens": "12"}, {"input_tokens": -1}, {"input_tokens": True}])
+def test_codex_usage_of_another_shape_is_no_usage(usage: object) -> None:
+    assert CodexCli("m").report(0, events({"type": "turn.completed", "usage": usage})).input_tokens is None
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "code"),
+    [
+        ("unexpected status 401 Unauthorized: bad key", AppError, ErrorCode.AGENT_NOT_CONFIGURED),
+        ("exceeded your current quota", AppError, ErrorCode.AGENT_NOT_CONFIGURED),
+        ("unexpected status 429 Too Many Requests", TransientError, ErrorCode.AGENT_FAILED),
+        ("stream disconnected before completion", TransientError, ErrorCode.AGENT_FAILED),
+        ("unexpected status 502 Bad Gateway", TransientError, ErrorCode.AGENT_FAILED),
+        ("input exceeds the context window of this model", UserError, ErrorCode.AGENT_FAILED),
+    ],
+)
+def test_codex_failures_are_told_apart_by_their_words(message: str, kind: type[PipelineError], code: ErrorCode) -> None:
+    with pytest.raises(kind) as failed:
+        CodexCli("m").report(1, events({"type": "turn.failed", "error": {"message": message}}))
+    assert failed.value.code is code
+
+
+def test_an_unknown_failure_of_codex_is_in_the_report() -> None:
+    report = CodexCli("m").report(1, events({"type": "error", "message": "something odd\x1b[31m"}))
+    assert (report.exit_code, report.message) == (1, "something odd [31m")
+    assert CodexCli("m").report(143, b"").exit_code == 143

@@ -1,0 +1,513 @@
+"""A run from its claim to its end: what is recorded, what is published, what people are told."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from db.artifacts import resolve
+from db.models import AutomationArtifact, SpecAutomationRun
+from db.runs import claim, request_cancel
+from db.session import Database
+from db.vocabulary import AGENT_PHASES, ErrorCode, Phase, RunStatus, TaskStatus
+from jobs.errors import AppError, PipelineError, TransientError, UserError
+from tests.jobs.fakes import BASE, FEATURE, TEMPLATES, added, fails, waits
+from tests.jobs.rig import Rig
+
+
+@pytest.fixture
+def rig(database: Database, tmp_path: Path) -> Rig:
+    return Rig(database, tmp_path / "runs")
+
+
+@pytest.fixture
+async def sqlite_rig(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Rig]:
+    """For tables of many cases in which the database has no say."""
+    database = Database.open(sqlite_url)
+    yield Rig(database, tmp_path / "runs")
+    await database.close()
+
+
+def artifact(run: SpecAutomationRun, name: str, attempt: int = 1) -> AutomationArtifact:
+    return next(one for one in run.artifacts if (one.name, one.attempt) == (name, attempt))
+
+
+def read(rig: Rig, run: SpecAutomationRun, name: str, attempt: int = 1) -> bytes:
+    return resolve(rig.root, artifact(run, name, attempt)).read_bytes()
+
+
+# The whole way
+
+
+async def test_a_run_ends_with_a_pull_request_and_nothing_left(rig: Rig) -> None:
+    run = await rig.finished()
+    assert run.status is RunStatus.SUCCEEDED
+    assert run.result_summary == "http://127.0.0.1/acme/shop/pull/1"
+    assert [(state.status, state.attempt) for state in run.task_states] == [(TaskStatus.SUCCEEDED, 1)] * 9
+    assert all(state.started_at and state.completed_at for state in run.task_states)
+    assert (run.base_branch, run.base_sha, run.feature_directory) == ("main", BASE, FEATURE)
+    assert rig.world.branches == {run.branch_name: run.head_sha}
+    assert run.branch_name is not None
+    assert run.branch_name.startswith("speckit/20")
+    assert (run.job_container_id, run.cleanup_succeeded, rig.world.alive) == (None, True, {})
+    assert run.lease_owner is None
+    assert rig.world.ends_told == [RunStatus.SUCCEEDED]
+    assert rig.world.changes_told >= 9
+    assert run.agent_configuration is not None
+    assert (run.agent_configuration.agent_backend, run.agent_configuration.prompt_pack_version) == (
+        "template",
+        "1.2.3",
+    )
+
+
+async def test_the_requests_text_goes_to_specify_only(rig: Rig) -> None:
+    await rig.finished()
+    assert [(asked.phase, asked.text, asked.feature_directory) for asked in rig.world.requests] == [
+        (Phase.SPECKIT_SPECIFY, "Let customers pay by invoice.", ""),
+        (Phase.SPECKIT_PLAN, "", FEATURE),
+        (Phase.SPECKIT_TASKS, "", FEATURE),
+    ]
+
+
+async def test_artifacts_are_whole_and_listed(rig: Rig) -> None:
+    run = await rig.finished()
+    names = {one.name for one in run.artifacts}
+    logs = {f"phase-{phase}.{stream}" for phase in Phase for stream in ("stdout", "stderr")}
+    patches = {f"phase-{phase}.patch" for phase in AGENT_PHASES}
+    assert names == logs | patches | {"environment.json", "commit.json", "metrics.json"}
+    assert read(rig, run, "phase-speckit_plan.stdout") == b"worked on speckit_plan\n"
+    assert read(rig, run, "phase-speckit_specify.patch") == rig.world.patches[Phase.SPECKIT_SPECIFY]
+    metrics = json.loads(read(rig, run, "metrics.json"))
+    assert (metrics["status"], metrics["input_tokens"], metrics["output_tokens"]) == ("succeeded", 30, 15)
+    assert [one["phase"] for one in metrics["phases"]] == [phase.value for phase in Phase if phase != Phase.CLEANUP]
+    assert json.loads(read(rig, run, "commit.json"))["head_sha"] == run.head_sha
+    assert json.loads(read(rig, run, "environment.json"))["image_id"] == "sha256:0"
+    plan = next(state for state in run.task_states if state.phase == Phase.SPECKIT_PLAN)
+    assert plan.stdout_path == artifact(run, "phase-speckit_plan.stdout").storage_path
+    assert run.completed_at is not None
+    assert all((one.expires_at - run.completed_at).days >= 29 for one in run.artifacts)
+
+
+async def test_what_the_specification_says_is_kept_for_the_reports(rig: Rig) -> None:
+    run = await rig.finished()
+    specify = next(state for state in run.task_states if state.phase == Phase.SPECKIT_SPECIFY)
+    assert specify.details == {
+        "feature_directory": FEATURE,
+        "files": [{"path": f"{FEATURE}/spec.md", "added_lines": 7}],
+        "heading": "Pay by invoice",
+        "user_stories": ["Choose an invoice at checkout", "Get reminded"],
+        "open_questions": [{"path": f"{FEATURE}/spec.md", "line": 7, "text": "how many days?"}],
+        "input_tokens": 10,
+        "output_tokens": 5,
+    }
+
+
+async def test_commits_are_made_by_the_app_for_the_requester(rig: Rig) -> None:
+    rig.world.init_patch = added(".specify/memory/constitution.md", b"# Rules\n")
+    run = await rig.finished()
+    [(branch, patches, identity)] = rig.world.commits
+    assert branch == run.branch_name
+    assert [patch.subject for patch in patches] == [
+        "Set up Spec Kit 1.2.3",
+        "Specify: Pay by invoice",
+        "Plan: Pay by invoice",
+        "Tasks: Pay by invoice",
+    ]
+    assert identity.author_name == "speckit-bot[bot]"
+    assert identity.date == run.started_at
+    assert list(identity.trailers) == [
+        "Co-authored-by: ada <42+ada@users.noreply.github.com>",
+        f"Speckit-Run: {run.run_id}",
+    ]
+    assert read(rig, run, "phase-git_clone.patch") == rig.world.init_patch
+
+
+async def test_nothing_in_a_commit_subject_acts(rig: Rig) -> None:
+    heading = b"# Feature Specification: [skip ci] Fixes #12 GH-7 @everyone `rm`\n"
+    rig.world.patches[Phase.SPECKIT_SPECIFY] = added(f"{FEATURE}/spec.md", heading)
+    await rig.finished()
+    assert rig.world.commits[0][1][0].subject == "Specify: skip ci Fixes 12 everyone rm"
+
+
+async def test_until_specify_leaves_the_rest_out(rig: Rig) -> None:
+    run = await rig.finished(until_phase=Phase.SPECKIT_SPECIFY)
+    assert run.status is RunStatus.SUCCEEDED
+    states = await rig.states(run.run_id)
+    assert states[Phase.SPECKIT_PLAN] is states[Phase.SPECKIT_TASKS] is TaskStatus.SKIPPED
+    assert [asked.phase for asked in rig.world.requests] == [Phase.SPECKIT_SPECIFY]
+    assert len(rig.world.pull_requests) == 1
+
+
+async def test_a_dry_run_pushes_nothing(rig: Rig) -> None:
+    run = await rig.finished(dry_run=True)
+    assert run.status is RunStatus.SUCCEEDED
+    assert run.result_summary is not None
+    assert "Dry run" in run.result_summary
+    assert (rig.world.branches, rig.world.pull_requests, rig.world.tokens) == ({}, {}, ["clone_token"])
+    assert read(rig, run, "phase-speckit_tasks.patch")
+    assert (await rig.states(run.run_id))[Phase.COMMIT_PUSH] is TaskStatus.SKIPPED
+
+
+async def test_work_that_changes_nothing_is_no_failure(rig: Rig) -> None:
+    # The phases' patches cancel each other out: git makes nothing of them.
+    rig.world.head = BASE
+    run_id = await rig.open()
+    await rig.pipeline().run(run_id)
+    run = await rig.run(run_id)
+    assert run.status is RunStatus.NO_CHANGES
+    assert run.branch_name is None
+    assert (rig.world.branches, rig.world.pull_requests) == ({}, {})
+    states = await rig.states(run_id)
+    assert (states[Phase.COMMIT_PUSH], states[Phase.OPEN_PR]) == (TaskStatus.SUCCEEDED, TaskStatus.SKIPPED)
+
+
+async def test_a_run_that_is_over_or_held_is_left_alone(rig: Rig) -> None:
+    run = await rig.finished()
+    await rig.pipeline().run(run.run_id)
+    assert rig.world.times("start") == 1
+    held = await rig.open()
+    async with rig.database.transaction() as session:
+        assert await claim(session, held, "somebody else", 45)
+    await rig.pipeline().run(held)
+    assert (await rig.run(held)).status is RunStatus.QUEUED
+
+
+async def test_two_workers_at_once_work_once(rig: Rig) -> None:
+    run_id = await rig.open()
+    await asyncio.gather(*(rig.pipeline().run(run_id) for _ in range(4)))
+    assert (await rig.run(run_id)).status is RunStatus.SUCCEEDED
+    assert (rig.world.times("start"), rig.world.times("push")) == (1, 1)
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("step", "phase"),
+    [
+        ("repository", Phase.PREPARE_JOB),
+        ("start", Phase.START_JOB_CONTAINER),
+        ("clone", Phase.GIT_CLONE),
+        ("prepare_tree", Phase.GIT_CLONE),
+        ("agent:speckit_specify", Phase.SPECKIT_SPECIFY),
+        ("patch:speckit_tasks", Phase.SPECKIT_TASKS),
+        ("commit", Phase.COMMIT_PUSH),
+        ("push", Phase.COMMIT_PUSH),
+        ("open_pull_request", Phase.OPEN_PR),
+    ],
+)
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (UserError(ErrorCode.CLONE_REFUSED, "Cloning acme/shop: refused."), "Cloning acme/shop: refused."),
+        (AppError(ErrorCode.ENGINE_IMAGE_MISSING, "the image x is not there"), None),
+        (RuntimeError("token ghs_secret"), None),
+    ],
+    ids=["user", "app", "bug"],
+)
+async def test_a_failure_ends_the_run_with_a_sentence(
+    sqlite_rig: Rig, step: str, phase: Phase, error: Exception, told: str | None
+) -> None:
+    sqlite_rig.world.at[step].append(fails(error))
+    run = await sqlite_rig.finished()
+    code = error.code if isinstance(error, PipelineError) else ErrorCode.RUN_INTERNAL
+    assert (run.status, run.error_code) == (RunStatus.FAILED, code)
+    assert run.result_summary is not None
+    if told:
+        assert run.result_summary == told
+    else:
+        assert str(run.run_id) in run.result_summary
+        assert "image x" not in run.result_summary
+        assert "ghs_" not in run.result_summary
+    states = await sqlite_rig.states(run.run_id)
+    assert states[phase] is TaskStatus.FAILED
+    assert states[Phase.CLEANUP] is TaskStatus.SUCCEEDED
+    order = list(Phase)
+    after = [states[later] for later in order[order.index(phase) + 1 : -1]]
+    assert set(after) <= {TaskStatus.SKIPPED}
+    assert sqlite_rig.world.alive == {}
+    assert sqlite_rig.world.ends_told == [RunStatus.FAILED]
+    failed = await sqlite_rig.state(run.run_id, phase)
+    assert failed.details["error_code"] == code
+    assert "ghs_" not in str(failed.details)
+
+
+async def test_the_disk_is_full(rig: Rig) -> None:
+    rig.world.at["clone"].append(fails(OSError(errno.ENOSPC, "No space left on device")))
+    run = await rig.finished()
+    assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.STORAGE_FULL)
+    assert rig.world.alive == {}
+
+
+async def test_an_agent_that_is_not_allowed(rig: Rig) -> None:
+    run = await rig.finished(requested_agent="codex_cli")
+    assert run.error_code == ErrorCode.AGENT_NOT_ALLOWED
+    assert run.result_summary == "The agent codex_cli is not allowed here. Choose from: template"
+    assert rig.world.containers_made == 0
+
+
+async def test_an_archived_repository(rig: Rig) -> None:
+    rig.world.archived = True
+    run = await rig.finished()
+    assert run.error_code == ErrorCode.REPOSITORY_ARCHIVED
+
+
+async def test_access_taken_away_before_the_push(rig: Rig) -> None:
+    async def archive() -> None:
+        rig.world.archived = True
+
+    rig.world.at["commit"].append(archive)
+    run = await rig.finished()
+    assert run.error_code == ErrorCode.REPOSITORY_ARCHIVED
+    assert rig.world.branches == {}
+
+
+@pytest.mark.parametrize(
+    ("patch", "says"),
+    [
+        (b"", f"it did not write `{FEATURE}/plan.md`"),
+        (added(f"{FEATURE}/notes.md", b"Notes\n"), f"it did not write `{FEATURE}/plan.md`"),
+        (added("specs/002-else/plan.md", b"A plan\n"), f"it did not write `{FEATURE}/plan.md`"),
+        (added(f"{FEATURE}/plan.md", b"\n  \n"), f"left `{FEATURE}/plan.md` empty"),
+        (added(f"{FEATURE}/plan.md", TEMPLATES["plan-template.md"]), "as Spec Kit's unfilled template"),
+    ],
+    ids=["nothing", "other file", "other folder", "blank", "template"],
+)
+async def test_exit_zero_proves_nothing(sqlite_rig: Rig, patch: bytes, says: str) -> None:
+    sqlite_rig.world.patches[Phase.SPECKIT_PLAN] = patch
+    run = await sqlite_rig.finished()
+    assert run.error_code == ErrorCode.AGENT_NO_OUTPUT
+    assert run.result_summary is not None
+    assert says in run.result_summary
+    assert read(sqlite_rig, run, "phase-speckit_plan.patch") == patch
+    assert sqlite_rig.world.branches == {}
+
+
+async def test_no_specification_at_all(rig: Rig) -> None:
+    rig.world.patches[Phase.SPECKIT_SPECIFY] = b""
+    run = await rig.finished()
+    assert run.error_code == ErrorCode.AGENT_NO_OUTPUT
+    assert run.result_summary is not None
+    assert "spec.md" in run.result_summary
+
+
+async def test_an_agent_that_exits_with_an_error(rig: Rig) -> None:
+    rig.world.exit_codes[Phase.SPECKIT_PLAN] = 2
+    run = await rig.finished()
+    assert run.error_code == ErrorCode.AGENT_FAILED
+    assert read(rig, run, "phase-speckit_plan.patch")
+
+
+async def test_refused_work_is_kept_with_its_secrets_masked(rig: Rig) -> None:
+    token = b"ghp_" + b"a1B2" * 9
+    rig.world.patches[Phase.SPECKIT_PLAN] = added(f"{FEATURE}/plan.md", b"# Plan\n" + token + b"\n")
+    run = await rig.finished()
+    assert run.error_code == ErrorCode.PUBLISH_SECRET
+    kept = read(rig, run, "phase-speckit_plan.patch")
+    assert b"# Plan" in kept
+    assert token not in kept
+    assert rig.world.branches == {}
+
+
+async def test_a_secret_of_ours_is_never_published(rig: Rig) -> None:
+    rig.world.patches[Phase.SPECKIT_PLAN] = added(f"{FEATURE}/plan.md", b"super-secret-value-of-ours\n")
+    assert (await rig.finished()).error_code == ErrorCode.PUBLISH_SECRET
+
+
+async def test_work_outside_the_allowed_places_is_refused(rig: Rig) -> None:
+    rig.world.patches[Phase.SPECKIT_TASKS] = added(".github/workflows/ci.yml", b"on: push\n")
+    run = await rig.finished()
+    assert run.error_code == ErrorCode.PUBLISH_PROTECTED_PATH
+    assert rig.world.branches == {}
+
+
+# Tried again
+
+
+@pytest.mark.parametrize(
+    ("step", "phase"),
+    [
+        ("repository", Phase.PREPARE_JOB),
+        ("start", Phase.START_JOB_CONTAINER),
+        ("clone", Phase.GIT_CLONE),
+        ("agent:speckit_plan", Phase.SPECKIT_PLAN),
+        ("push", Phase.COMMIT_PUSH),
+        ("pushed", Phase.COMMIT_PUSH),
+        ("open_pull_request", Phase.OPEN_PR),
+        ("pull_request_opened", Phase.OPEN_PR),
+        ("remove", Phase.CLEANUP),
+    ],
+)
+async def test_what_may_heal_is_tried_again(sqlite_rig: Rig, step: str, phase: Phase) -> None:
+    sqlite_rig.world.at[step].append(fails(TransientError(ErrorCode.GITHUB_UNAVAILABLE, "asking GitHub: no answer")))
+    run = await sqlite_rig.finished()
+    assert run.status is RunStatus.SUCCEEDED
+    assert (await sqlite_rig.state(run.run_id, phase)).attempt == 2
+    assert len(sqlite_rig.world.branches) == len(sqlite_rig.world.pull_requests) == 1
+    assert (
+        artifact(run, f"phase-{phase}.stdout", 1).storage_path != artifact(run, f"phase-{phase}.stdout", 2).storage_path
+    )
+
+
+async def test_after_three_tries_it_is_a_failure(rig: Rig) -> None:
+    for _ in range(3):
+        rig.world.at["clone"].append(fails(TransientError(ErrorCode.CLONE_FAILED, "cloning acme/shop: reset")))
+    run = await rig.finished()
+    assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.CLONE_FAILED)
+    clone = await rig.state(run.run_id, Phase.GIT_CLONE)
+    assert (clone.attempt, clone.status) == (3, TaskStatus.FAILED)
+
+
+async def test_a_second_try_of_an_agent_starts_from_a_fresh_tree(rig: Rig) -> None:
+    rig.world.at["agent:speckit_tasks"].append(
+        fails(TransientError(ErrorCode.ENGINE_CONTAINER_LOST, "the job container is gone"))
+    )
+    run = await rig.finished()
+    assert run.status is RunStatus.SUCCEEDED
+    specify, plan = rig.world.patches[Phase.SPECKIT_SPECIFY], rig.world.patches[Phase.SPECKIT_PLAN]
+    assert rig.world.replayed == [[], [specify, plan]]
+    assert [source.commit for source in rig.world.sources] == [None, BASE]
+    assert [asked.phase for asked in rig.world.requests] == list(AGENT_PHASES)
+
+
+# Stopped
+
+
+CANCELLED_AT = [
+    "repository",
+    "start",
+    "clone",
+    "agent:speckit_specify",
+    "agent:speckit_plan",
+    "agent:speckit_tasks",
+    "commit",
+    "push",
+    "open_pull_request",
+]
+
+
+@pytest.mark.parametrize("step", CANCELLED_AT)
+async def test_a_cancelled_run_stops_at_once(sqlite_rig: Rig, step: str) -> None:
+    reached = asyncio.Event()
+    sqlite_rig.world.at[step].append(waits(reached))
+    run_id = await sqlite_rig.open()
+    work = asyncio.create_task(sqlite_rig.pipeline().run(run_id))
+    await asyncio.wait_for(reached.wait(), 10)
+    async with sqlite_rig.database.transaction() as session:
+        assert await request_cancel(session, run_id, "grace")
+    await asyncio.wait_for(work, 5)
+    run = await sqlite_rig.run(run_id)
+    assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.RUN_CANCELLED)
+    assert run.result_summary == "Cancelled by grace."
+    assert (sqlite_rig.world.alive, sqlite_rig.world.pull_requests) == ({}, {})
+    assert sqlite_rig.world.ends_told == [RunStatus.FAILED]
+    assert (await sqlite_rig.states(run_id))[Phase.CLEANUP] is TaskStatus.SUCCEEDED
+
+
+async def test_cancelled_before_it_began(rig: Rig) -> None:
+    run_id = await rig.open()
+    async with rig.database.transaction() as session:
+        await request_cancel(session, run_id, "grace")
+    await rig.pipeline().run(run_id)
+    assert (await rig.run(run_id)).error_code == ErrorCode.RUN_CANCELLED
+    assert rig.world.steps == ["remove", "finish_report"]
+
+
+async def test_a_cancellation_after_the_pull_request_changes_nothing(rig: Rig) -> None:
+    reached = asyncio.Event()
+
+    async def ask_to_cancel() -> None:
+        async with rig.database.transaction() as session:
+            await request_cancel(session, run_id, "grace")
+        reached.set()
+        await asyncio.sleep(0.1)
+
+    rig.world.at["remove"].append(ask_to_cancel)
+    run_id = await rig.open()
+    await rig.pipeline().run(run_id)
+    assert reached.is_set()
+    assert (await rig.run(run_id)).status is RunStatus.SUCCEEDED
+
+
+async def test_work_that_cannot_be_stopped_is_left_behind(rig: Rig) -> None:
+    reached = asyncio.Event()
+    let_go = asyncio.Event()
+
+    async def deaf() -> None:
+        reached.set()
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                continue
+
+    rig.world.at["agent:speckit_plan"].append(deaf)
+    run_id = await rig.open()
+    work = asyncio.create_task(rig.pipeline().run(run_id))
+    await asyncio.wait_for(reached.wait(), 10)
+    async with rig.database.transaction() as session:
+        await request_cancel(session, run_id, "grace")
+    await asyncio.wait_for(work, 8)
+    assert (await rig.run(run_id)).error_code == ErrorCode.RUN_CANCELLED
+    assert rig.world.alive == {}
+    let_go.set()
+    await asyncio.sleep(0.1)
+    assert (await rig.states(run_id))[Phase.SPECKIT_PLAN] is TaskStatus.FAILED
+
+
+async def test_a_run_that_takes_too_long(rig: Rig) -> None:
+    reached = asyncio.Event()
+    rig.world.at["agent:speckit_plan"].append(waits(reached))
+    run_id = await rig.open()
+    work = asyncio.create_task(rig.pipeline(run_timeout=600).run(run_id))
+    await asyncio.wait_for(reached.wait(), 10)
+    rig.clock.ahead += 601
+    await asyncio.wait_for(work, 5)
+    run = await rig.run(run_id)
+    assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.RUN_TIMED_OUT)
+    assert rig.world.alive == {}
+    assert (await rig.state(run_id, Phase.SPECKIT_PLAN)).status is TaskStatus.FAILED
+
+
+# Cleanup
+
+
+async def test_cleanup_that_fails_does_not_change_the_end(rig: Rig) -> None:
+    for _ in range(9):
+        rig.world.at["remove"].append(fails(TransientError(ErrorCode.ENGINE_UNREACHABLE, "asking the engine: no")))
+    run = await rig.finished()
+    assert run.status is RunStatus.SUCCEEDED
+    assert run.cleanup_succeeded is False
+    assert run.job_container_id == "job-1"
+    cleanup = await rig.state(run.run_id, Phase.CLEANUP)
+    assert (cleanup.status, cleanup.details["error_code"]) == (TaskStatus.FAILED, ErrorCode.ENGINE_UNREACHABLE)
+
+
+async def test_cleanup_that_hangs_does_not_hold_the_run(rig: Rig) -> None:
+    rig.world.at["remove"].extend([waits(), waits()])
+    run = await rig.finished()
+    assert (run.status, run.cleanup_succeeded) == (RunStatus.SUCCEEDED, False)
+
+
+async def test_a_full_disk_does_not_keep_containers_alive(rig: Rig) -> None:
+    run_id = await rig.open()
+
+    async def fill() -> None:
+        # Whatever is written from now on has nowhere to go.
+        folder = rig.root / str(run_id) / "artifacts"
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+        folder.write_bytes(b"")
+
+    rig.world.at["agent:speckit_plan"].append(fill)
+    await rig.pipeline().run(run_id)
+    run = await rig.run(run_id)
+    assert run.status is RunStatus.FAILED
+    assert rig.world.alive == {}
+    assert rig.world.ends_told == [RunStatus.FAILED]

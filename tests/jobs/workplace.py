@@ -1,0 +1,179 @@
+"""For the tests of the containers: a git server, both containers of a run, and an agent that is a script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import docker
+
+from db.runs import Lease
+from db.vocabulary import Phase
+from jobs.agents import TemplateAgent
+from jobs.containers import ContainerLimits, DockerContainers
+from jobs.gateway import Gateway
+from jobs.patches import parse_patch
+from jobs.ports import (
+    Agent,
+    AgentCommand,
+    AgentReport,
+    AgentRequest,
+    CloneSource,
+    CommitIdentity,
+    GitContainer,
+    JobContainer,
+    NamedPatch,
+    PhaseOutput,
+    PreparedTree,
+)
+from tests.jobs.git_server import TOKEN, GitServer
+
+DATE = datetime(2026, 11, 22, tzinfo=UTC)
+IDENTITY = CommitIdentity("speckit-bot", "bot@example.invalid", DATE, ("Speckit-Run: 7",))
+REPOSITORY = "acme/shop"
+FILES = {"README.md": b"# Shop\n", "src/shop.py": b"price = 1\n"}
+WITH_SPEC_KIT = {
+    **FILES,
+    ".specify/templates/spec-template.md": b"# Feature Specification: [FEATURE NAME]\n",
+    ".specify/memory/constitution.md": b"# Ours\n",
+    "specs/old.md": b"old\n",
+}
+
+
+class Sink:
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def write(self, chunk: bytes) -> None:
+        self.content += chunk
+
+
+@dataclass
+class ScriptAgent:
+    """An agent that is a shell script, run in the tree."""
+
+    script: str = "true"
+    name: str = "script"
+    integration: str = "codex"
+    needs_gateway: bool = False
+
+    def version_argv(self) -> Sequence[str]:
+        return ["bash", "--version"]
+
+    def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
+        environment = {"GATEWAY_URL": gateway_url, "GATEWAY_KEY": gateway_key}
+        return AgentCommand(["bash", "/home/agent/agent.sh"], environment, {"agent.sh": self.script.encode()})
+
+    def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
+        return AgentReport(exit_code, message=stdout_tail.decode(errors="replace"))
+
+
+@dataclass
+class Workplace:
+    """Both containers of one run, and what a test does with them."""
+
+    containers: DockerContainers
+    server: GitServer
+    run_id: UUID
+    git: GitContainer
+    job: JobContainer
+    output: PhaseOutput
+    stdout: Sink
+    stderr: Sink
+    agent: Agent = field(default_factory=TemplateAgent)
+
+    async def clone(self, name: str = REPOSITORY, branch: str = "main", commit: str | None = None) -> str:
+        cloned = await self.git.clone(CloneSource(self.server.url(name), branch, commit), TOKEN, self.output)
+        return cloned.commit
+
+    async def take_in(self, name: str = REPOSITORY) -> PreparedTree:
+        """Clone, hand over, prepare."""
+        await self.clone(name)
+        await self.job.receive_tree(self.git, self.output)
+        return await self.job.prepare_tree(self.agent, self.output)
+
+    async def run(self, script: str, seconds: float = 30, gateway: bool = False) -> AgentReport:
+        request = AgentRequest(self.run_id, Phase.SPECKIT_SPECIFY, "", DATE)
+        return await self.job.run_agent(ScriptAgent(script, needs_gateway=gateway), request, self.output, seconds)
+
+    async def work(self, phase: Phase, text: str = "", folder: str = "") -> bytes:
+        """One phase of the template agent, and its patch."""
+        report = await self.job.run_agent(
+            self.agent, AgentRequest(self.run_id, phase, text, DATE, folder), self.output, 60
+        )
+        assert report.exit_code == 0, self.stderr.content.decode()
+        return await self.job.take_patch(self.output)
+
+    async def paths(self) -> dict[str, str]:
+        """What changed since the last look: path -> kind."""
+        changes = parse_patch(await self.job.take_patch(self.output)).changes
+        return {change.path: change.kind for change in changes}
+
+    async def commit(self, *patches: bytes, branch: str = "speckit/x/1") -> str:
+        named = [NamedPatch(f"Part {number}", patch) for number, patch in enumerate(patches, start=1)]
+        return await self.git.commit(branch, named, IDENTITY, self.output)
+
+    async def push(self, name: str = REPOSITORY, branch: str = "speckit/x/1", token: str = TOKEN) -> None:
+        await self.git.push(self.server.url(name), branch, token, self.output)
+
+
+@dataclass
+class Rig:
+    """Makes workplaces; everything of them is removed at the end."""
+
+    docker_host: str
+    image: str
+    server: GitServer
+    folder: Path
+
+    @asynccontextmanager
+    async def workplace(
+        self,
+        *,
+        limits: ContainerLimits | None = None,
+        agent: Agent | None = None,
+        gateway: Gateway | None = None,
+        image: str | None = None,
+        deadline: float = 120,
+    ) -> AsyncIterator[Workplace]:
+        containers = DockerContainers(
+            docker_host=self.docker_host,
+            image=image or self.image,
+            host_network=True,
+            gateway_root=self.folder / "gateway",
+            gateway=gateway,
+            limits=limits,
+        )
+        run_id = uuid4()
+        stdout, stderr = Sink(), Sink()
+        chosen = agent or TemplateAgent()
+        try:
+            git, job = await containers.start(Lease(run_id=run_id, epoch=1, owner="test"), chosen, deadline)
+            output = PhaseOutput(stdout, stderr)
+            yield Workplace(containers, self.server, run_id, git, job, output, stdout, stderr, chosen)
+        finally:
+            await asyncio.shield(containers.remove(run_id))
+            containers.close()
+
+
+def look_inside(engine: docker.DockerClient, container_id: str, command: str) -> bytes:
+    """What a shell command prints in a container when root runs it."""
+    output = engine.containers.get(container_id).exec_run(["sh", "-c", command], user="0").output
+    assert isinstance(output, bytes)
+    return output
+
+
+def patch_adding(files: Mapping[str, str]) -> bytes:
+    """A patch that adds text files of one line each."""
+    return b"".join(
+        f"diff --git a/{path} b/{path}\nnew file mode 100644\nindex {'0' * 40}..{'1' * 40}\n"
+        f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+{line}\n".encode()
+        for path, line in files.items()
+    )
