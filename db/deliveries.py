@@ -6,7 +6,9 @@ under a new delivery id is the same delivery.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypedDict
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,6 +22,16 @@ from db.vocabulary import DeliveryOutcome
 MAX_TRIES = 5
 """How often a delivery is handed out again before it counts as failed: one that kills its reader must not do so for
 ever."""
+
+
+class NewDelivery(TypedDict):
+    """What record_deliveries needs to know."""
+
+    delivery_id: str
+    event: str
+    action: str
+    said_key: str
+    payload: JsonObject
 
 
 class DeliveryNotFound(Exception):  # noqa: N818 - named after what happened
@@ -45,6 +57,18 @@ async def record_delivery(
         .returning(Delivery.delivery_id)
     )
     return written.scalar_one_or_none() is not None
+
+
+async def record_deliveries(session: AsyncSession, deliveries: Sequence[NewDelivery]) -> set[str]:
+    """Write several deliveries down with one statement. Returns the ids of those that were not known already."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    now = await database_now(session)
+    table = Delivery.__table__
+    written = await (await session.connection()).execute(
+        dialect.insert(table).on_conflict_do_nothing().returning(table.c.delivery_id),
+        [{**delivery, "received_at": now, "tries": 0} for delivery in deliveries],
+    )
+    return set(written.scalars())
 
 
 async def get_delivery(session: AsyncSession, delivery_id: str) -> Delivery | None:
