@@ -7,6 +7,7 @@ one is being written wait for the next and share it. Each caller learns about it
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from db.deliveries import NewDelivery, record_deliveries
 from db.session import Database
 
 MOST_AT_ONCE = 50
+_BUSY_SECONDS = 0.05
+_GATHER_SECONDS = 0.01
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Inbox:
         self._database = database
         self._waiting: deque[_Waiting] = deque()
         self._writer: asyncio.Task[None] | None = None
+        self._wrote_at = -_BUSY_SECONDS
 
     async def record(self, delivery: NewDelivery) -> bool:
         """Write a delivery down and commit. False when it, or what it says, is known already.
@@ -46,11 +50,15 @@ class Inbox:
 
     async def _write_all(self) -> None:
         while self._waiting:
+            if time.monotonic() - self._wrote_at < _BUSY_SECONDS:
+                # Where one follows the other so fast, more are on their way.
+                await asyncio.sleep(_GATHER_SECONDS)
             batch = [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
             if not await self._write(batch) and len(batch) > 1:
                 # One that cannot be written must not take the others with it.
                 for waiting in batch:
                     await self._write([waiting])
+            self._wrote_at = time.monotonic()
 
     async def _write(self, batch: list[_Waiting]) -> bool:
         try:

@@ -38,7 +38,7 @@ class CloneSource:
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A pristine clone. ``commit`` is the base's 40 hex digits; ``has_spec_kit`` tells whether ``.specify/`` is tracked."""
+    """A pristine clone. ``commit`` is the base's 40 hex digits; ``has_spec_kit``: ``.specify/`` is tracked there."""
 
     commit: str
     has_spec_kit: bool

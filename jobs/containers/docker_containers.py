@@ -69,7 +69,7 @@ class DockerContainers:
                 job = group.create_task(
                     self._start_one(lease, "job", ["job", agent.integration], deadline_seconds, folder)
                 )
-        except* Exception as errors:
+        except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return (
             DockerGitContainer(git.result(), self._limits),

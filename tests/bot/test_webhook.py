@@ -287,7 +287,7 @@ async def test_many_big_strangers_neither_fill_the_memory_nor_block_the_door(web
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
-    piece = b" " * MEBIBYTE
+    piece = b" " * 65_536
     head = (
         f"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Length: {24 * MEBIBYTE}\r\n"
         f"X-Hub-Signature-256: sha256={'0' * 64}\r\n\r\n"
@@ -308,7 +308,7 @@ async def test_many_big_strangers_neither_fill_the_memory_nor_block_the_door(web
     async def send() -> bytes:
         reader, writer = await asyncio.open_connection(web_process.client.host, web_process.client.port)
         writer.write(head)
-        for _ in range(24):
+        for _ in range(24 * 16):
             writer.write(piece)
             await writer.drain()
         answer = await reader.readline()

@@ -76,6 +76,7 @@ async def test_the_job_container_holds_no_secret_while_the_agent_works(
         (container,) = [c for c in containers_of(s, role) if c.labels["speckit-bot.run"] == str(run.run_id)]
         inside[f"{role}: inspect"] = json.dumps(container.attrs).encode()
         result = await asyncio.to_thread(container.exec_run, ["/bin/sh", "-c", LOOK])
+        assert isinstance(result.output, bytes)
         assert len(result.output) > 10_000, "nothing was looked at"
         inside[f"{role}: processes and files"] = result.output
     assert b"invoice" in inside["job: processes and files"], "the look did not reach the agent's tree"
