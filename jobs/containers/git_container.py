@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +14,16 @@ from jobs.containers.session import OnData, Session
 from jobs.containers.shape import MIB, ContainerLimits
 from jobs.errors import AppError, PipelineError, TransientError, UserError
 from jobs.patches import parse_patch
+from jobs.patches.policy import show
 from jobs.ports import Clone, CloneSource, CommitIdentity, NamedPatch, PhaseOutput
 from jobs.redaction import Redactor, StreamRedactor
 
 GRACE_SECONDS = 20.0
 SHORT_SECONDS = 120.0
+# What git allows in a branch's name (git-check-ref-format): nothing else may reach a refspec.
+_BRANCH = re.compile(
+    r"(?!.*(?:\.\.|@\{|//|/\.|\.lock(?:/|$)))[^\x00-\x20~^:?*\[\\\x7f./-][^\x00-\x20~^:?*\[\\\x7f]{0,243}"
+)
 REGULAR = frozenset({b"000000", b"100644", b"100755"})
 
 
@@ -29,6 +36,11 @@ class DockerGitContainer:
 
     async def clone(self, source: CloneSource, token: str, output: PhaseOutput) -> Clone:
         """Raises UserError ``clone.*``, TransientError ``clone.failed`` and ``engine.*``."""
+        if not _BRANCH.fullmatch(source.base_branch):
+            raise UserError(
+                ErrorCode.CLONE_BASE_NOT_FOUND,
+                f"{repository_name(source.url)} has no branch `{show(source.base_branch)}`. Name one with `--base`.",
+            )
         request = {
             "op": "clone",
             "url": source.url,
@@ -116,7 +128,7 @@ class DockerGitContainer:
         if "refused" in result:
             raise AppError(ErrorCode.PUBLISH_CONFLICT, f"committing: {_reason(result)}")
         for patch, raw in zip(kept, result["changes"], strict=True):
-            _cross_check(patch, base64.b64decode(raw))
+            await asyncio.to_thread(_cross_check, patch, base64.b64decode(raw))
         head = str(result["head"])
         output.stdout.write(f"{len(kept)} commits, {branch} is at {head}\n".encode())
         return head

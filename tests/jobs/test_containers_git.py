@@ -97,7 +97,8 @@ async def test_repositories_that_cannot_be_cloned(rig: Rig) -> None:
         "acme/broken": ErrorCode.CLONE_FAILED,
     }.items():
         assert (await clone_refusal(rig, name)).code is code
-    assert (await clone_refusal(rig, REPOSITORY, "no-such-branch")).code is ErrorCode.CLONE_BASE_NOT_FOUND
+    for branch in ("no-such-branch", "-x", "*", "main:refs/heads/other", "a b", "a..b", "", "x\n", "main^", "größe"):
+        assert (await clone_refusal(rig, REPOSITORY, branch)).code is ErrorCode.CLONE_BASE_NOT_FOUND
     assert (await clone_refusal(rig, REPOSITORY, "main", "1" * 40)).code is ErrorCode.CLONE_BASE_NOT_FOUND
 
 

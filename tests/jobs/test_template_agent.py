@@ -110,7 +110,7 @@ def run(tree: Path, phase: str, text: str = "", folder: str = "") -> subprocess.
     return subprocess.run(
         [sys.executable, "-m", "speckit_container.template_agent", str(request)],
         cwd=tree,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(LIBRARY), "LANG": "C.UTF-8"},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(LIBRARY), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         check=False,
     )

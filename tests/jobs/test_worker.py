@@ -22,7 +22,8 @@ from bot.queue import RUN_JOB, RunQueue
 from db.session import Database
 from db.vocabulary import ErrorCode, RunStatus, TaskStatus
 from jobs.errors import AppError, TransientError, UserError
-from jobs.worker import JobListener, RunsOfThisProcess, pipeline_error
+from jobs.running import RunsOfThisProcess
+from jobs.worker import JobListener, pipeline_error
 from tests.jobs.fakes import waits
 from tests.jobs.rig import Rig
 from tests.redis_server import RedisServer
