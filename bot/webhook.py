@@ -43,7 +43,7 @@ _SHORT_COMMENT = 2000
 """Characters. A longer one is parsed beside the event loop: somebody may have made it to take long."""
 
 _SMALL_BODY = 256 * 1024
-_BIG_BODIES_AT_ONCE = 4
+_BIG_BODIES_AT_ONCE = 3
 _READ_SECONDS = 15.0
 _WRITE_SECONDS = 8.0
 
@@ -145,7 +145,7 @@ class WebhookDoor:
             async with asyncio.timeout(_READ_SECONDS):
                 async for chunk in request.content.iter_any():
                     if len(body) <= _SMALL_BODY < len(body) + len(chunk):
-                        await self._take_big_slot(held)
+                        await self._take_big_slot(held, body)
                     body += chunk
                     digest.update(chunk)
                     if len(body) > LARGEST_BODY:
@@ -158,10 +158,12 @@ class WebhookDoor:
             raise _Refused(401, "the signature is not ours: check the webhook secret")
         return body
 
-    async def _take_big_slot(self, held: AsyncExitStack) -> None:
+    async def _take_big_slot(self, held: AsyncExitStack, body: bytearray) -> None:
         """Bodies of this size are rare; those who send many at once wait for each other, not we for them."""
         await self._big_bodies.acquire()
         held.callback(self._big_bodies.release)
+        # A refusal's traceback would keep it alive for longer than the slot.
+        held.callback(body.clear)
 
 
 def _signature(request: web.Request) -> str:

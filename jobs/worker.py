@@ -58,8 +58,8 @@ STOP_SECONDS = 20.0
 _MOST_TRIES = 1_000_000
 """arq counts a deploy as a try; whether a run may be tried again is for the database to say."""
 
-_CLAIM_SECONDS = 60
-"""How long claiming a run may take. arq keeps the job of a worker that died in between to itself a little longer."""
+_AFTER_THE_DEADLINE = 300
+"""Seconds a run may need after its deadline to clean up and report: only then may arq's own time-out come."""
 
 _GITHUB_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
 
@@ -130,35 +130,32 @@ def _sentence(error: GitHubError) -> str:
 
 
 async def run_pipeline(ctx: dict[str, Any], run_id: str) -> None:
-    """The arq job: ``run_id`` is all it carries. Over as soon as the run is claimed: from then on its lease in the
-    database says that somebody works on it, and nothing about it is left in Redis to go stale when a worker dies."""
+    """The arq job: ``run_id`` is all it carries. Safe to start twice: the run must be claimed first, in the database.
+
+    The job of a worker that was killed comes again when arq's own time for it is up; it finds the run over.
+    """
     runs: RunsOfThisProcess = ctx["runs"]
     try:
         known = UUID(run_id)
     except (ValueError, TypeError, AttributeError):
         logger.warning("job_not_understood", extra={"job": str(ctx.get("job_id"))})
         return
-    await runs.begin(known)
+    await runs.work_on(known)
 
 
 class JobListener:
     """Listens to Redis for as long as it is not cancelled, whatever Redis does."""
 
-    def __init__(self, redis_url: str, runs: RunsOfThisProcess) -> None:
+    def __init__(self, redis_url: str, runs: RunsOfThisProcess, run_seconds: float) -> None:
         self._redis_url = redis_url
         self._runs = runs
+        self._run_seconds = run_seconds
         self._worker: Worker | None = None
-        runs.on_room_changed(self._set_room)
 
     def stop_picking(self) -> None:
         """Start no further job."""
         if self._worker is not None:
             self._worker.allow_pick_jobs = False
-
-    def _set_room(self, room: int) -> None:
-        # A job that this worker has no room for stays in the queue, where an idle one finds it.
-        if self._worker is not None:
-            self._worker.max_jobs = room
 
     async def listen(self) -> None:
         """Never returns. Redis going away is waited for with a growing pause, at most 5 seconds."""
@@ -180,7 +177,6 @@ class JobListener:
         pool = await create_pool(settings, job_serializer=serialize_job, job_deserializer=deserialize_job)
         try:
             self._worker = worker = self._make_worker(pool)
-            self._set_room(self._runs.room)
             logger.info("worker_listening")
             try:
                 await worker.async_run()
@@ -196,7 +192,7 @@ class JobListener:
             ctx={"runs": self._runs},
             handle_signals=False,
             max_jobs=self._runs.at_most,
-            job_timeout=_CLAIM_SECONDS,
+            job_timeout=self._run_seconds + _AFTER_THE_DEADLINE,
             keep_result=0,
             poll_delay=POLL_SECONDS,
             job_serializer=serialize_job,
@@ -292,7 +288,7 @@ async def _worker_parts(
         )
         options = _options(settings)
         runs = RunsOfThisProcess(Pipeline(services, options, _doorbell(queue)), settings.max_runs)
-        listener = JobListener(redis_url, runs)
+        listener = JobListener(redis_url, runs, settings.run_timeout)
         sweeper = Sweeper(
             SweptParts(
                 database=database,

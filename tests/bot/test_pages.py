@@ -528,3 +528,16 @@ def test_output_is_shown_without_codes_and_with_nothing_hidden(raw: str, shown: 
 def test_the_last_lines_are_whole_and_bad_bytes_are_no_error() -> None:
     assert last_lines(b"a\nb\xff\nc\n", 2) == "b\N{REPLACEMENT CHARACTER}\nc"
     assert last_lines(b"", 5) == ""
+
+
+async def test_there_is_no_route_but_these(web_process: WebProcess) -> None:
+    assert web_process.client.app is not None
+    routes = {
+        (route.method, route.resource.canonical) for route in web_process.client.app.router.routes() if route.resource
+    }
+    assert routes == {
+        ("POST", "/webhooks/github"),
+        *((method, path) for method in ("GET", "HEAD") for path in ("/healthz", "/readyz", "/", "/runs")),
+        *((method, "/runs/{run_id}") for method in ("GET", "HEAD")),
+        *((method, "/runs/{run_id}/artifacts/{artifact_id}") for method in ("GET", "HEAD")),
+    }

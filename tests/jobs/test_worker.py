@@ -49,7 +49,7 @@ async def worker(rig: Rig, redis_url: str, at_most: int = 2) -> AsyncIterator[Ru
     """A worker that listens, and is stopped as run_worker stops it."""
     async with queue(redis_url) as jobs:
         runs = RunsOfThisProcess(rig.pipeline(wake_next=jobs.enqueue_run), at_most)
-        listener = JobListener(redis_url, runs)
+        listener = JobListener(redis_url, runs, 60)
         listening = asyncio.create_task(listener.listen())
         try:
             yield runs
@@ -146,10 +146,9 @@ async def test_a_busy_worker_leaves_jobs_to_idle_ones(rig: Rig, redis_url: str) 
 
     rig.world.at["agent:speckit_plan"].append(hold)
     long, short = await rig.open(), await rig.open()
-    async with worker(rig, redis_url, at_most=1) as busy, queue(redis_url) as jobs:
+    async with worker(rig, redis_url, at_most=1), queue(redis_url) as jobs:
         await jobs.enqueue_run(long, 1)
         await asyncio.wait_for(reached.wait(), SOON)
-        assert busy.room == 0
         await jobs.enqueue_run(short, 1)
         await asyncio.sleep(0.3)
         assert (await rig.run(short)).status is RunStatus.QUEUED
@@ -157,20 +156,6 @@ async def test_a_busy_worker_leaves_jobs_to_idle_ones(rig: Rig, redis_url: str) 
             await ends(rig, short)
         go_on.set()
         await ends(rig, long)
-
-
-async def test_a_worker_that_dies_leaves_nothing_in_redis(rig: Rig, redis_url: str) -> None:
-    reached = asyncio.Event()
-    rig.world.at["agent:speckit_plan"].append(waits(reached))
-    run_id = await rig.open()
-    async with queue(redis_url) as jobs, worker(rig, redis_url):
-        await jobs.enqueue_run(run_id, 1)
-        await asyncio.wait_for(reached.wait(), SOON)
-
-        async def nothing_left() -> bool:
-            return not await keys(redis_url)
-
-        await eventually(nothing_left)
 
 
 async def test_a_stopped_worker_leaves_its_run_to_the_next(rig: Rig, redis_url: str) -> None:
