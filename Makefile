@@ -48,6 +48,7 @@ image: setup ## build the image of the job container; again is instant while not
 	@$(BOT) engine run -- images/build $(or $(IMAGE),job)
 
 bench: setup ## figures, as ratios
+	@$(PY) -m bench.webhook
 	@$(BOT) engine run --image job -- $(PY) -m bench.overhead $(ARGS)
 
 docs: setup ## write docs/commands.md anew from the table of commands
