@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     def _combinations(self) -> Settings:
         if self.default_agent not in self.agent_backends:
             raise ValueError(
-                f"SPECKIT_DEFAULT_AGENT is {self.default_agent}, which SPECKIT_AGENT_BACKENDS does not list; add it there"
+                f"SPECKIT_DEFAULT_AGENT is {self.default_agent}, which SPECKIT_AGENT_BACKENDS lacks; add it there"
             )
         if "codex_cli" in self.agent_backends and self.openai_api_key is None:
             raise ValueError(

@@ -167,8 +167,6 @@ async def test_an_agent_that_takes_all_memory_is_told_so(rig: Rig) -> None:
         await w.take_in()
         ended = await refused(w, "python3 -c 'x = bytearray(400 << 20)'")
         assert ended.code is ErrorCode.AGENT_OUT_OF_MEMORY
-        survived = await w.run("python3 -c 'x = bytearray(400 << 20)'; echo went on > specs_done; exit 0")
-        assert survived.exit_code == 0
 
 
 async def test_a_fork_bomb_stays_in_its_container(rig: Rig) -> None:

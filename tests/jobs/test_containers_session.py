@@ -8,15 +8,18 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 
-from db.vocabulary import ErrorCode
+from db.vocabulary import ErrorCode, Phase
+from jobs.containers import ContainerLimits
 from jobs.containers.engine import Engine
+from jobs.containers.job_container import DockerJobContainer
 from jobs.containers.session import Session
-from jobs.errors import AppError, TransientError
-from jobs.ports import PhaseOutput
-from tests.jobs.workplace import Sink
+from jobs.errors import AppError, TransientError, UserError
+from jobs.ports import AgentRequest, PhaseOutput
+from tests.jobs.workplace import DATE, ScriptAgent, Sink
 
 
 def frame(kind: bytes, payload: bytes, length: int | None = None) -> bytes:
@@ -105,3 +108,33 @@ async def test_silence_is_a_timeout_and_the_session_is_not_used_again() -> None:
         theirs.sendall(docker(RESULT))
         with pytest.raises(TransientError):
             await ask(made, PhaseOutput(Sink(), Sink()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ({"exit_code": 0, "out_of_memory": True}, None),
+        ({"exit_code": 1, "out_of_memory": False}, None),
+        ({"exit_code": 137, "out_of_memory": True}, ErrorCode.AGENT_OUT_OF_MEMORY),
+        ({"exit_code": 0, "timed_out": True}, ErrorCode.AGENT_TIMED_OUT),
+        ({"exit_code": 0, "too_much": True}, ErrorCode.AGENT_TOO_MUCH_OUTPUT),
+        ({"refused": "system", "errno": 28}, ErrorCode.AGENT_FAILED),
+        ({"exit_code": "0"}, ErrorCode.AGENT_FAILED),
+        ({}, ErrorCode.AGENT_FAILED),
+    ],
+)
+async def test_how_an_agent_ended_is_told_by_what_it_did_not_survive(
+    answer: dict[str, object], code: ErrorCode | None
+) -> None:
+    """A child that the kernel took for its memory is nothing to tell when the agent went on without it."""
+    async with session() as (made, theirs):
+        theirs.sendall(docker(frame(b"r", json.dumps(answer).encode())))
+        job = DockerJobContainer(made, ContainerLimits(), None)
+        request = AgentRequest(UUID(int=7), Phase.SPECKIT_PLAN, "", DATE)
+        output = PhaseOutput(Sink(), Sink())
+        if code is None:
+            assert (await job.run_agent(ScriptAgent(), request, output, 5)).exit_code == answer["exit_code"]
+            return
+        with pytest.raises(UserError) as failed:
+            await job.run_agent(ScriptAgent(), request, output, 5)
+        assert failed.value.code is code
