@@ -70,6 +70,10 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("is not an absolute URL; write it like https://host or http://127.0.0.1:8080")
+        try:
+            parts.port  # noqa: B018 - urlsplit looks at it only when asked
+        except ValueError:
+            raise ValueError("has a port that is none; write a number up to 65535, or leave it out") from None
         if parts.username or parts.password:
             raise ValueError("holds a user name or password; remove it, credentials have variables of their own")
         return value.rstrip("/")

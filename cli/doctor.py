@@ -253,7 +253,7 @@ async def _permissions(app: AppInfo) -> str:
     short = [
         f"{name}: {level} (has {app.permissions.get(name, 'none')})"
         for name, level in wanted.items()
-        if _LEVELS.index(app.permissions.get(name, "none")) < _LEVELS.index(level)
+        if _rank(app.permissions.get(name, "none")) < _rank(level)
     ]
     if short:
         raise Ill(f"missing {', '.join(short)}", "grant it on the App's page, then accept it on each installation")
@@ -261,11 +261,17 @@ async def _permissions(app: AppInfo) -> str:
     return "as in app.yml" + (f"; more than needed, take it away: {', '.join(more)}" if more else "")
 
 
+def _rank(level: str) -> int:
+    """Where a level stands in _LEVELS; one we do not know stands lowest."""
+    return _LEVELS.index(level) if level in _LEVELS else 0
+
+
 async def _events(app: AppInfo) -> str:
     missing = sorted(set(manifest()["default_events"]) - set(app.events))
     if missing:
         raise Ill(f"not subscribed to {', '.join(missing)}", "subscribe to it on the App's page, Permissions & events")
-    return "as in app.yml"
+    more = sorted(set(app.events) - set(manifest()["default_events"]))
+    return "as in app.yml" + (f"; more than needed, take it away: {', '.join(more)}" if more else "")
 
 
 _CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {

@@ -38,27 +38,6 @@ class DeliveryNotFound(Exception):  # noqa: N818 - named after what happened
     """There is no delivery with that id."""
 
 
-async def record_delivery(
-    session: AsyncSession, delivery_id: str, event_name: str, action: str, said_key: str, payload: JsonObject
-) -> bool:
-    """Write a delivery down. False when it, or what it says, is known already."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    written = await session.execute(
-        dialect.insert(Delivery)
-        .values(
-            delivery_id=delivery_id,
-            event=event_name,
-            action=action,
-            said_key=said_key,
-            payload=payload,
-            received_at=await database_now(session),
-        )
-        .on_conflict_do_nothing()
-        .returning(Delivery.delivery_id)
-    )
-    return written.scalar_one_or_none() is not None
-
-
 async def record_deliveries(session: AsyncSession, deliveries: Sequence[NewDelivery]) -> set[str]:
     """Write several deliveries down with one statement. Returns the ids of those that were not known already."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite

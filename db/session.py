@@ -9,12 +9,15 @@ own waiting is a lottery. Transactions here take milliseconds: none is open whil
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 SQLITE_BUSY_SECONDS = 15
@@ -42,14 +45,19 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One transaction: committed at the end of the block, rolled back when it raises. Do not nest.
 
-        Raises TimeoutError when another transaction of this process has kept SQLite for 15 seconds.
+        Raises SQLAlchemyError when the database is away, also where the driver would raise a bare OSError, and when
+        another transaction of this process has kept SQLite for 15 seconds.
         """
         if self.dialect != "sqlite":
             async with self._sessions.begin() as session:
+                await _connect(session)
                 yield session
             return
-        async with asyncio.timeout(SQLITE_BUSY_SECONDS):
-            await self._turn.acquire()
+        try:
+            async with asyncio.timeout(SQLITE_BUSY_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise PoolTimeout(f"another transaction has kept SQLite for {SQLITE_BUSY_SECONDS} s") from error
         try:
             async with self._sessions.begin() as session:
                 yield session
@@ -59,6 +67,14 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+async def _connect(session: AsyncSession) -> None:
+    """A name that does not resolve or a network that is gone is an OSError of asyncpg's, which says not whose it is."""
+    try:
+        await session.connection()
+    except OSError as error:
+        raise OperationalError("connecting", None, error) from error
 
 
 def make_engine(url: str) -> AsyncEngine:
@@ -73,10 +89,25 @@ def make_engine(url: str) -> AsyncEngine:
         raise ValueError(f"database driver {parsed.drivername} is unknown; use sqlite+aiosqlite or postgresql+asyncpg")
     if parsed.database in {None, "", ":memory:"}:
         raise ValueError("an SQLite database in memory would be lost with its connection; name a file")
-    engine = create_async_engine(parsed, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+    engine = create_async_engine(
+        parsed, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_SECONDS, "factory": _RollsBackOnClose}
+    )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
+
+
+class _RollsBackOnClose(sqlite3.Connection):
+    """A transaction whose task was cancelled ends with its connection, at once.
+
+    SQLite keeps a closed connection, and the writer's lock with it, while any of its statements is referred to,
+    for one by the traceback of the cancelled task.
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # it was closed before
+            self.rollback()
+        super().close()
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

@@ -87,7 +87,7 @@ TASK_TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = {
 
 
 class ErrorCode(StrEnum):
-    """Why a run failed. Stable: people search for them, and each has a section in docs/errors.md."""
+    """Why a run failed. Stable: people search for them, and each has a row in docs/errors.md."""
 
     RUN_CANCELLED = "run.cancelled"
     RUN_TIMED_OUT = "run.timed_out"

@@ -103,7 +103,8 @@ class PhaseRunner:
     async def _wait_to_retry(self, error: TransientError, tries: int) -> None:
         seconds = self._options.pace.backoff * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         next_try = self._services.clock.now() + timedelta(seconds=seconds)
-        details = {"error_code": error.code.value, "message": error.message, "next_try_at": next_try.isoformat()}
+        message = self._services.redactor.redact_text(error.message)
+        details = {"error_code": error.code.value, "message": message, "next_try_at": next_try.isoformat()}
         await self.end_running(TaskStatus.RETRYING, details)
         await asyncio.sleep(seconds)
 

@@ -166,12 +166,17 @@ class Execution:
         except Exception as error:
             if leaves_run_alone(error):
                 raise
-            failure = describe(error, self.lease.run_id)
+            failure = self._redacted(describe(error, self.lease.run_id))
             self._log_failure(failure, error)
             outcome = Outcome(RunStatus.FAILED, failure.summary, failure.code, failure.detail)
             await self._runner.end_running(TaskStatus.FAILED, outcome.details())
             await self._fail_open_phases(outcome)
             return outcome
+
+    def _redacted(self, failure: Failure) -> Failure:
+        """Messages repeat what programs in the containers said, and are shown on the run page and on GitHub."""
+        detail = self._services.redactor.redact_text(failure.detail)
+        return Failure(failure.code, detail if failure.summary == failure.detail else failure.summary, detail)
 
     def _log_failure(self, failure: Failure, error: Exception) -> None:
         expected = failure.code is not ErrorCode.RUN_INTERNAL or isinstance(error, AppError | RunCancelled)
@@ -214,7 +219,7 @@ class Execution:
                 error = AppError(
                     ErrorCode.ENGINE_UNREACHABLE, f"removing the containers took longer than {seconds:.0f} s"
                 )
-            failure = describe(error, run_id)
+            failure = self._redacted(describe(error, run_id))
             logger.warning("cleanup_incomplete", extra={"run": str(run_id), "detail": failure.detail})
             await self._runner.end_running(
                 TaskStatus.FAILED, {"error_code": failure.code.value, "message": failure.detail}

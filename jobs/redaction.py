@@ -104,6 +104,10 @@ class Redactor:
         stream = self.stream()
         return stream.feed(data) + stream.finish()
 
+    def redact_text(self, text: str) -> str:
+        """The same for a sentence."""
+        return self.redact(text.encode(errors="replace")).decode(errors="replace")
+
     def stream(self) -> StreamRedactor:
         """A redactor for one stream of chunks."""
         return StreamRedactor(self)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,15 +120,13 @@ class Sweeper:
         """Runs that are over and may have left containers."""
         async with self._parts.database.transaction() as session:
             run_ids = await runs_to_clean(session)
-        for run_id in run_ids[:MOST_AT_ONCE]:
-            await self._with_lease(run_id, self._clean)
+        await self._each(run_ids, self._clean)
 
     async def report_runs(self) -> None:
         """Runs that are over and whose end GitHub was not told."""
         async with self._parts.database.transaction() as session:
             run_ids = await runs_to_report(session)
-        for run_id in run_ids[:MOST_AT_ONCE]:
-            await self._with_lease(run_id, self._report)
+        await self._each(run_ids, self._report)
 
     async def remove_orphans(self) -> None:
         """Containers of runs that are over. A run this database does not know belongs to another installation."""
@@ -160,9 +158,15 @@ class Sweeper:
             # Logs of attempts whose worker died are in no row.
             await asyncio.to_thread(shutil.rmtree, self._parts.artifact_root / str(run_id), ignore_errors=True)
 
+    async def _each(self, run_ids: Sequence[UUID], work: Callable[[Lease], Coroutine[Any, Any, None]]) -> None:
+        """Those whose time has come, so that the ones that fail again and again do not keep the others waiting."""
+        left = MOST_AT_ONCE
+        for run_id in run_ids:
+            if left > 0 and self._patience.is_due(work.__name__, run_id):
+                left -= 1
+                await self._with_lease(run_id, work)
+
     async def _with_lease(self, run_id: UUID, work: Callable[[Lease], Coroutine[Any, Any, None]]) -> None:
-        if not self._patience.is_due(work.__name__, run_id):
-            return
         database = self._parts.database
         async with database.transaction() as session:
             lease = await claim_finished(session, run_id, self._parts.owner, self._pace.lease_ttl)

@@ -146,14 +146,6 @@ class LocalHub:
         """The account of that login. Raises ApiError 404."""
         return self.state.user(login)
 
-    def delete_repository(self, repo: Repository | str) -> None:
-        """Take a repository away, also from installations; its files stay on disk."""
-        repository = self.repository(repo)
-        del self.state.repositories[repository.full_name.lower()]
-        for installation in self.state.installations.values():
-            if repository in installation.repositories:
-                installation.repositories.remove(repository)
-
     # Branches
 
     def branches(self, repo: Repository | str) -> dict[str, str]:

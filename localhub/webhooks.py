@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 10.0
 """GitHub waits this long for an answer."""
-ALWAYS_DELIVERED = frozenset({"installation", "installation_repositories", "ping"})
-"""Events an App gets without asking."""
 _KEPT_RESPONSE = 10_000
 
 

@@ -58,7 +58,7 @@ def image_with(docker_host: str, job_image: str) -> Iterator[ImageWith]:
 def slow_plan_image(image_with: ImageWith) -> str:
     """The template agent, but planning takes some seconds."""
     return image_with(
-        'case "$*" in *plan*) sleep 6 ;; esac\n'
+        'case "$*" in *plan*) sleep 8 ;; esac\n'
         'exec /usr/bin/python3 -IS -c \'import sys; sys.path.insert(0, "/opt/speckit/lib"); '
         'from speckit_container.template_agent import main; main()\' "$@"'
     )

@@ -147,17 +147,6 @@ class RepoClient:
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable(f"{doing}: the answer is not a repository") from error
 
-    async def branch_sha(self, branch: str) -> str | None:
-        """The commit a branch points to (40 hex digits), or None where there is no such branch."""
-        doing = f"reading branch {branch} of {self.slug}"
-        try:
-            data = await self._get(doing, "/branches/{branch}", Purpose.READ, branch=branch)
-            return str(data["commit"]["sha"])
-        except NotFound:
-            return None
-        except (KeyError, TypeError) as error:
-            raise Unavailable(f"{doing}: the answer is not a branch") from error
-
     # Comments and reactions
 
     async def comment(self, issue_number: int, body: str) -> CommentInfo:
@@ -282,13 +271,6 @@ class RepoClient:
             if isinstance(repo, Mapping) and repo.get("id") == self.repository_id:
                 return item
         return None
-
-    async def update_pull_request(self, number: int, *, title: str | None = None, body: str | None = None) -> None:
-        """Change the title, the body, or both."""
-        fields = {key: value for key, value in {"title": title, "body": body}.items() if value is not None}
-        doing = f"editing pull request {self.slug}#{number}"
-        call = Call(doing, "PATCH", "/pulls/{number}", {"number": str(number)}, fields)
-        await self._write(call, Purpose.PULL_REQUEST)
 
     # The way of every call
 

@@ -106,7 +106,12 @@ async def open_pull_request(database: Database, client: RepoClient, lease: Lease
             await note_report(session, lease, run.run_id, pull_request_intended_at=now)
     if number is not None and url:
         return number, url
-    found = await client.find_pull_request(_head(run)) if intended else None
+    found = None
+    if intended:
+        found = await client.find_pull_request(_head(run))
+        # The look may have taken a while: whoever lost the run meanwhile opens nothing.
+        async with database.transaction() as session:
+            await guard(session, lease)
     opened = found or await _create(client, run)
     async with database.transaction() as session:
         await note_report(session, lease, run.run_id, pull_request_number=opened.number, pull_request_url=opened.url)

@@ -118,7 +118,12 @@ class DockerGitContainer:
             ],
         }
         kept = [patch.patch for patch in patches if patch.patch]
-        result = await self._session.ask(request, output, data=_pieces(kept), timeout=SHORT_SECONDS)
+        try:
+            result = await self._session.ask(request, output, data=_pieces(kept), timeout=SHORT_SECONDS)
+        except TimeoutError:
+            raise TransientError(
+                ErrorCode.ENGINE_CONTAINER_LOST, f"committing: not done in {SHORT_SECONDS:.0f} s"
+            ) from None
         if result.get("refused") == "apply":
             raise UserError(
                 ErrorCode.PUBLISH_CONFLICT,
@@ -142,7 +147,7 @@ class DockerGitContainer:
             case None:
                 return
             case "push":
-                raise push_failure(url, branch, Redactor([token]).redact(str(result["said"]).encode()).decode())
+                raise push_failure(url, branch, str(result.get("said", "")))
             case "slow":
                 raise TransientError(
                     ErrorCode.GITHUB_UNAVAILABLE,
@@ -152,7 +157,8 @@ class DockerGitContainer:
 
     async def _ask_remote(self, request: Mapping[str, Any], token: str, output: PhaseOutput) -> Mapping[str, Any]:
         """A request with a token in it: the token is masked in what comes back, whatever its form."""
-        guarded = GuardedOutput(output, Redactor([token] if token else []))
+        redactor = Redactor([token] if token else [])
+        guarded = GuardedOutput(output, redactor)
         try:
             result = await self._session.ask(
                 request, guarded.output, timeout=float(request["timeout"]) * 2 + GRACE_SECONDS
@@ -161,6 +167,9 @@ class DockerGitContainer:
             result = {"refused": "slow"}
         finally:
             guarded.finish()
+        if "said" in result:
+            # The end of git's words becomes part of an error's message.
+            result = {**result, "said": redactor.redact(str(result["said"]).encode()).decode(errors="replace")}
         return result
 
 

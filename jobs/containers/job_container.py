@@ -115,7 +115,12 @@ class DockerJobContainer:
         async def whole() -> AsyncIterator[bytes]:
             yield patch
 
-        result = await self._session.ask({"op": "replay"}, output, data=whole(), timeout=SNAPSHOT_SECONDS)
+        try:
+            result = await self._session.ask({"op": "replay"}, output, data=whole(), timeout=SNAPSHOT_SECONDS)
+        except TimeoutError:
+            raise TransientError(
+                ErrorCode.ENGINE_CONTAINER_LOST, f"replaying a checkpoint: not done in {SNAPSHOT_SECONDS:.0f} s"
+            ) from None
         if "refused" in result:
             raise AppError(ErrorCode.PUBLISH_CONFLICT, f"replaying a checkpoint: {result.get('said', '')}"[:500])
 

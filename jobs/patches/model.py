@@ -25,7 +25,6 @@ class Change:
     new_content: bytes | None
     added_lines: int
     added_bytes: bytes
-    is_binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

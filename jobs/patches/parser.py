@@ -330,5 +330,4 @@ def _finish(draft: _Draft) -> Change:
         new_content=bytes(draft.added) if whole else None,
         added_lines=draft.added_lines,
         added_bytes=bytes(draft.added),
-        is_binary=draft.binary,
     )

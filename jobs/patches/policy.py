@@ -45,6 +45,10 @@ _PROTECTED_NAMES = frozenset({".gitmodules", ".gitattributes", "codeowners"})
 _GIT_SHORT_NAME = re.compile(r"\.?git~\d+|gi[0-9a-f]{4,5}~\d+")
 
 
+SHORTEST_JUDGED = 12
+"""Characters. A shorter one, such as a database's password ``speckit``, is a word that honest work holds too."""
+
+
 def judge(patch: Patch, policy: PatchPolicy, secrets: Sequence[str] = ()) -> None:
     """Hold ``patch`` against ``policy``; ``secrets`` are values that must not be in it besides the known patterns.
 
@@ -56,7 +60,7 @@ def judge(patch: Patch, policy: PatchPolicy, secrets: Sequence[str] = ()) -> Non
         _judge_mode(change)
     _judge_collisions(patch.changes)
     _judge_size(patch.changes, policy)
-    known = [form for secret in secrets for form in encodings(secret)]
+    known = [form for secret in secrets if len(secret) >= SHORTEST_JUDGED for form in encodings(secret)]
     for change in patch.changes:
         _judge_content(change, known)
 

@@ -58,7 +58,6 @@ class GitHubServer:
         self.pulls: list[dict[str, Any]] = []
         self.reactions: list[tuple[int, str]] = []
         self.permissions: dict[str, tuple[str, str]] = {}
-        self.branches = {"main": "b" * 40, "speckit/20261122/7f3a9c": "c" * 40}
         self.clock_ahead = 0.0
         self.page_size = 100
         self.drafts = True
@@ -114,7 +113,6 @@ class GitHubServer:
             ("POST", r"/app/installations/(\d+)/access_tokens", self._mint),
             ("GET", repo, self._repository),
             ("GET", rf"{repo}/collaborators/([^/]+)/permission", self._permission),
-            ("GET", rf"{repo}/branches/(.+)", self._branch),
             ("GET", rf"{repo}/issues/(\d+)/comments", self._list_comments),
             ("POST", rf"{repo}/issues/(\d+)/comments", self._comment),
             ("PATCH", rf"{repo}/issues/comments/(\d+)", self._edit_comment),
@@ -124,7 +122,6 @@ class GitHubServer:
             ("GET", rf"{repo}/commits/([^/]+)/check-runs", self._list_checks),
             ("GET", rf"{repo}/pulls", self._list_pulls),
             ("POST", rf"{repo}/pulls", self._create_pull),
-            ("PATCH", rf"{repo}/pulls/(\d+)", self._update_pull),
         ]
 
     def _json(self, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -172,11 +169,6 @@ class GitHubServer:
             return self._json({"message": f"{login} is not a user"}, 404)
         permission, role_name = self.permissions[login]
         return self._json({"permission": permission, "role_name": role_name})
-
-    async def _branch(self, request: web.Request, body: Any, branch: str) -> web.Response:
-        if branch not in self.branches:
-            return self._json({"message": "Branch not found"}, 404)
-        return self._json({"name": branch, "commit": {"sha": self.branches[branch]}})
 
     async def _list_comments(self, request: web.Request, body: Any, number: str) -> web.Response:
         found = [comment for comment in self.comments if comment["issue"] == int(number)]
@@ -251,8 +243,3 @@ class GitHubServer:
         }  # fmt: skip
         self.pulls.append(pull)
         return self._json(pull, 201)
-
-    async def _update_pull(self, request: web.Request, body: Any, number: str) -> web.Response:
-        pull = next(pull for pull in self.pulls if pull["number"] == int(number))
-        pull.update(body)
-        return self._json(pull)

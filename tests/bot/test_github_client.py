@@ -201,7 +201,7 @@ async def test_details_of_a_refusal_are_kept(world: World) -> None:
 async def test_nothing_is_sent_while_github_says_wait(world: World) -> None:
     world.server.fail("GET", "/shop$", status=403, headers={"Retry-After": "40"}, body={"message": "slow down"})
     began = world.clock.now()
-    await asyncio.gather(world.repo.repository(), world.repo.branch_sha("main"), world.repo.comment(7, "x"))
+    await asyncio.gather(world.repo.repository(), world.repo.permission_of("bob"), world.repo.comment(7, "x"))
     refused = next(seen for seen in world.server.seen if seen.path.endswith("/shop"))
     later = [seen.at for seen in world.server.seen[world.server.seen.index(refused) + 1 :] if "/repos/" in seen.path]
     assert later
@@ -348,15 +348,13 @@ async def test_whoever_github_does_not_know_may_nothing(world: World) -> None:
         await world.repo.permission_of("bob")
 
 
-async def test_repository_and_branches(world: World) -> None:
+async def test_repository(world: World) -> None:
     info = await world.repo.repository()
     assert (info.default_branch, info.private, info.clone_url) == (
         "main",
         False,
         "https://github.example/acme/shop.git",
     )
-    assert await world.repo.branch_sha("speckit/20261122/7f3a9c") == "c" * 40
-    assert await world.repo.branch_sha("gone") is None
 
 
 @pytest.mark.parametrize(
@@ -428,8 +426,6 @@ async def test_pull_requests_of_others_are_not_ours(world: World) -> None:
     found = await world.repo.find_pull_request("speckit/x")
     assert found is not None
     assert (found.number, found.state, found.body) == (8, "closed", "")
-    await world.repo.update_pull_request(8, body="new")
-    assert made["body"] == "new"
     assert world.server.requests("GET", "/pulls$")[0].query == "head=acme:speckit/x&state=all&per_page=100"
 
 

@@ -31,9 +31,9 @@ from bot.commands.model import (
     Status,
 )
 from bot.commands.parser import mentions_command, parse
-from bot.commands.spelling import spell
 from bot.commands.values import is_agent_name, is_branch_name, is_run_reference
 from db.vocabulary import AGENT_PHASES, Phase
+from tests.bot.spelling import spell
 
 CORPUS: list[list[Any]] = yaml.safe_load((Path(__file__).parent / "corpus" / "comments.yml").read_text("utf-8"))
 PREFIXES = ["/speckit", "/speckit-staging", "!spec"]

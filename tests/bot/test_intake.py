@@ -17,13 +17,14 @@ from bot.events import CommentPosted, event_to_json, parse_event
 from bot.intake import UNHANDLED_AFTER_SECONDS, IntakeService, drain_unhandled
 from bot.queue import QueueUnavailable, RunQueue
 from bot.settings import Settings
-from db.deliveries import get_delivery, next_unhandled, record_delivery
+from db.deliveries import get_delivery, next_unhandled
 from db.leases import claim
 from db.models import Delivery, SpecAutomationRun
 from db.session import Database
 from db.vocabulary import DeliveryOutcome, Phase, RunStatus
 from tests.bot.deliveries import comment_payload
 from tests.bot.fake_repos import FakeRepo, FakeRepos
+from tests.db.rows import record_delivery
 
 
 class Door:
@@ -47,7 +48,7 @@ class Door:
         delivery = f"d-{self._count}"
         async with self.database.transaction() as session:
             kept = event_to_json(event)
-            assert await record_delivery(session, delivery, "issue_comment", "created", event.said_key, kept)
+            assert await record_delivery(session, delivery, event.said_key, kept)
         return delivery
 
     async def say(self, body: str, author: str = "mona", **paths: object) -> DeliveryOutcome | None:
@@ -332,7 +333,7 @@ async def test_the_sweeper_drains_what_is_old_and_leaves_what_is_new(door: Door)
 
 async def test_a_delivery_that_cannot_be_read_ends_and_is_no_loop(door: Door) -> None:
     async with door.database.transaction() as session:
-        await record_delivery(session, "bad", "issue_comment", "created", "key", {"from": "another version"})
+        await record_delivery(session, "bad", "key", {"from": "another version"})
     assert await door.intake.handle("bad") is DeliveryOutcome.FAILED
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import update
 from bot.github.errors import AccessLost, Refused
 from bot.github.markers import marker_in, run_marker
 from bot.github.rate_gate import Timing
+from bot.github.repo_client import PullRequestInfo
 from bot.reporting.pull_request import open_pull_request
 from bot.reporting.reporter import RunReporter
 from db.errors import LeaseLost
@@ -388,3 +389,24 @@ async def test_a_worker_that_lost_the_run_opens_no_pull_request(bench: Bench) ->
     with pytest.raises(LeaseLost):
         await open_pull_request(bench.database, bench.world.repo, bench.lease)
     assert bench.hub.seen == []
+
+
+async def test_a_worker_that_lost_the_run_while_it_looked_opens_no_pull_request(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.push()
+    async with bench.database.transaction() as session:
+        now = await database_now(session)
+        await note_report(session, bench.lease, bench.lease.run_id, pull_request_intended_at=now)
+    client = bench.world.repo
+    find = client.find_pull_request
+
+    async def slow_find(head: str) -> PullRequestInfo | None:
+        found = await find(head)
+        await bench.lose_lease()
+        return found
+
+    monkeypatch.setattr(client, "find_pull_request", slow_find)
+    with pytest.raises(LeaseLost):
+        await open_pull_request(bench.database, client, bench.lease)
+    assert bench.hub.pulls == []

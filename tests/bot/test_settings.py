@@ -77,7 +77,7 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str,
 WRONG = {
     "GITHUB_APP_ID": ["0", "-1", "abc", "1.5"],
     "GITHUB_WEBHOOK_SECRET": ["short", " "],
-    "GITHUB_API_URL": ["api.github.com", "ftp://x", "https://", "https://user:pw@host"],
+    "GITHUB_API_URL": ["api.github.com", "ftp://x", "https://", "https://user:pw@host", "http://h:99999", "http://h:x"],
     "GITHUB_WEB_URL": ["github.com"],
     "SPECKIT_PUBLIC_URL": ["localhost:8080", "javascript:alert(1)"],
     "PORT": ["70000", "-1", "http"],

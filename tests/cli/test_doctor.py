@@ -99,7 +99,10 @@ async def test_permissions_and_events_are_compared_with_the_manifest(github: Git
     assert checks["events"]["detail"] == "not subscribed to issue_comment"
 
     github.permissions["checks"] = "write"
+    github.events = ["push", "issue_comment"]
     checks = await ask()
+    assert checks["events"]["ok"]
+    assert checks["events"]["detail"].endswith("take it away: push")
     assert checks["permissions"]["ok"]
     assert checks["permissions"]["detail"].endswith("take it away: administration: write")
 

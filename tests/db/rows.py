@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import artifacts, runs
 from db.artifacts import NewArtifact
+from db.deliveries import NewDelivery, record_deliveries
 from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
 from db.runs import Lease, NewRun
 from db.session import Database
@@ -151,3 +152,15 @@ async def execute(database: Database, statement: str, **values: Any) -> int:
 
 async def count(session: AsyncSession, table: str) -> int:
     return int((await session.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
+
+
+async def record_delivery(session: AsyncSession, delivery_id: str, said_key: str, payload: dict[str, Any]) -> bool:
+    """One comment's delivery. False when it, or what it says, is known already."""
+    delivery: NewDelivery = {
+        "delivery_id": delivery_id,
+        "event": "issue_comment",
+        "action": "created",
+        "said_key": said_key,
+        "payload": payload,
+    }
+    return delivery_id in await record_deliveries(session, [delivery])

@@ -13,16 +13,14 @@ from db.deliveries import DeliveryNotFound
 from db.models import Delivery
 from db.session import Database
 from db.vocabulary import DeliveryOutcome
-from tests.db.rows import count
+from tests.db.rows import count, record_delivery
 
 PAYLOAD = {"body": "/speckit specify x"}
 
 
 async def _record(database: Database, delivery_id: str = "d-1", said_key: str = "22:1:created:0") -> bool:
     async with database.transaction() as session:
-        return await deliveries.record_delivery(
-            session, delivery_id, "issue_comment", "created", said_key, dict(PAYLOAD)
-        )
+        return await record_delivery(session, delivery_id, said_key, dict(PAYLOAD))
 
 
 async def _next(database: Database, older_than_seconds: float = 0) -> str | None:

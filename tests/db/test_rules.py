@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from db import deliveries, runs
+from db import runs
 from db.models import SpecAutomationRun
 from db.session import Database
 from db.vocabulary import Phase, RunStatus, TaskStatus
-from tests.db.rows import begun_run, execute, phase_that_is, queued_run, recorded_log, run_that_is
+from tests.db.rows import begun_run, execute, phase_that_is, queued_run, record_delivery, recorded_log, run_that_is
 
 RUN, STATE, ARTIFACT = "spec_automation_run", "spec_automation_task_state", "automation_artifact"
 
@@ -77,7 +77,7 @@ async def _one_row_of_everything(database: Database) -> None:
     await recorded_log(database, held)
     async with database.transaction() as session:
         await session.connection()
-        await deliveries.record_delivery(session, "d", "issue_comment", "created", "said", {})
+        await record_delivery(session, "d", "said", {})
 
 
 async def test_every_rule_is_kept_by_the_database_itself(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import InvalidRequestError, StatementError
+from sqlalchemy.exc import InvalidRequestError, OperationalError, SQLAlchemyError, StatementError
 
 from db import deliveries, runs
+from db import session as session_module
 from db.models import Delivery, SpecAutomationRun
 from db.session import Database
 from db.types import clean_json, clean_text
-from tests.db.rows import begun_run, count, new_run, queued_run, read_run
+from tests.db.rows import begun_run, count, new_run, queued_run, read_run, record_delivery
 
 
 async def test_writers_wait_for_each_other_and_lose_nothing(database_url: str) -> None:
@@ -183,7 +185,7 @@ async def test_any_text_can_be_stored(database: Database) -> None:
 async def test_any_json_can_be_stored(database: Database) -> None:
     payload = {HOSTILE: [HOSTILE, {"nan": float("nan"), "inf": float("-inf"), "n": 1, "b": True, "none": None}]}
     async with database.transaction() as session:
-        assert await deliveries.record_delivery(session, "d", "issue_comment", "created", "said", payload)
+        assert await record_delivery(session, "d", "said", payload)
     async with database.transaction() as session:
         delivery = await deliveries.get_delivery(session, "d")
     assert delivery is not None
@@ -210,7 +212,7 @@ async def test_long_prose_is_cut_and_long_names_are_refused(database: Database) 
 async def test_json_is_bounded(database: Database) -> None:
     with pytest.raises(StatementError, match="are allowed"):
         async with database.transaction() as session:
-            await deliveries.record_delivery(session, "d", "issue_comment", "created", "s", {"body": "x" * 3_000_000})
+            await record_delivery(session, "d", "s", {"body": "x" * 3_000_000})
 
 
 async def test_the_longest_comment_of_emoji_fits_a_delivery(database: Database) -> None:
@@ -245,3 +247,46 @@ def test_cleaning_json_twice_is_cleaning_it_once(value: object) -> None:
     cleaned = clean_json(value)
     json.dumps(cleaned, allow_nan=False).encode()
     assert clean_json(cleaned) == cleaned
+
+
+async def test_a_host_that_is_nowhere_is_a_database_that_is_away() -> None:
+    database = Database.open("postgresql+asyncpg://speckit@nowhere.invalid/speckit")
+    with pytest.raises(OperationalError):
+        async with database.transaction():
+            pass
+    await database.close()
+
+
+async def test_a_transaction_that_keeps_sqlite_is_a_database_that_is_away(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "SQLITE_BUSY_SECONDS", 0.05)
+    database = Database.open(sqlite_url)
+    async with database.transaction():
+        with pytest.raises(SQLAlchemyError):
+            async with database.transaction():
+                pass
+    await database.close()
+
+
+async def test_cancelled_transactions_leave_the_database_to_others(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE heap (grain INTEGER)"))
+
+    async def work() -> None:
+        async with database.transaction() as session:
+            await session.execute(text("INSERT INTO heap VALUES (1)"))
+            await session.execute(text("SELECT count(*) FROM heap"))
+
+    rounds = random.Random(7)
+    ended: list[asyncio.Task[None]] = []
+    for _ in range(60):
+        tasks = [asyncio.create_task(work()) for _ in range(4)]
+        await asyncio.sleep(rounds.random() * 0.006)
+        for task in tasks:
+            task.cancel()
+            await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        ended += tasks  # their tracebacks keep whatever they hold alive
+        await asyncio.wait_for(work(), 5)

@@ -13,12 +13,13 @@ from uuid import UUID
 import pytest
 
 from db.vocabulary import ErrorCode, Phase
-from jobs.containers import ContainerLimits
+from jobs.containers import ContainerLimits, git_container
 from jobs.containers.engine import Engine
+from jobs.containers.git_container import DockerGitContainer
 from jobs.containers.job_container import DockerJobContainer
 from jobs.containers.session import Session
 from jobs.errors import AppError, TransientError, UserError
-from jobs.ports import AgentRequest, PhaseOutput
+from jobs.ports import AgentRequest, CloneSource, CommitIdentity, NamedPatch, PhaseOutput
 from tests.jobs.workplace import DATE, ScriptAgent, Sink
 
 
@@ -138,3 +139,23 @@ async def test_how_an_agent_ended_is_told_by_what_it_did_not_survive(
         with pytest.raises(UserError) as failed:
             await job.run_agent(ScriptAgent(), request, output, 5)
         assert failed.value.code is code
+
+
+async def test_a_token_in_gits_last_words_reaches_nobody() -> None:
+    token = "ghs_not-in-any-pattern"
+    async with session() as (made, theirs):
+        said = f"remote: who sent {token}?\nfatal: something never heard of {token}"
+        theirs.sendall(docker(frame(b"r", json.dumps({"refused": "fetch", "said": said}).encode())))
+        source = CloneSource("https://github.example/acme/shop.git", "main", None)
+        with pytest.raises(AppError, match="never heard of") as failed:
+            await DockerGitContainer(made, ContainerLimits()).clone(source, token, PhaseOutput(Sink(), Sink()))
+        assert token not in failed.value.message
+
+
+async def test_a_commit_that_takes_too_long_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_container, "SHORT_SECONDS", 0.05)
+    async with session() as (made, _):
+        container = DockerGitContainer(made, ContainerLimits())
+        identity = CommitIdentity("a", "a@example.org", DATE, ())
+        with pytest.raises(TransientError, match="committing"):
+            await container.commit("speckit/x", [NamedPatch("x", b"x")], identity, PhaseOutput(Sink(), Sink()))

@@ -244,6 +244,10 @@ def test_a_hostile_patch_is_refused_by_name(patch: bytes, code: ErrorCode) -> No
         assert "a1B2" not in refused.value.message
 
 
+def test_a_password_that_is_an_everyday_word_refuses_no_honest_work() -> None:
+    judge(parse_patch(added("specs/a.md", "Made by /speckit.plan\n")), AGENT_POLICY, secrets=["speckit"])
+
+
 @pytest.mark.parametrize("patch", [case[1] for case in UNREADABLE], ids=[case[0] for case in UNREADABLE])
 def test_what_is_not_understood_is_refused_whole(patch: str) -> None:
     with pytest.raises(UserError) as refused:

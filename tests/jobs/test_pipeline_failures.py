@@ -217,6 +217,14 @@ async def test_after_three_tries_it_is_a_failure(rig: Rig) -> None:
     assert (clone.attempt, clone.status) == (3, TaskStatus.FAILED)
 
 
+async def test_a_secret_in_an_errors_words_is_masked(sqlite_rig: Rig) -> None:
+    words = f"Cloning acme/shop: ghp_{'a1B2' * 9} said no."
+    sqlite_rig.world.at["clone"].append(fails(UserError(ErrorCode.CLONE_REFUSED, words)))
+    run = await sqlite_rig.finished()
+    assert run.result_summary == "Cloning acme/shop: [secret] said no."
+    assert (await sqlite_rig.state(run.run_id, Phase.GIT_CLONE)).details["message"] == run.result_summary
+
+
 async def test_a_second_try_of_an_agent_starts_from_a_fresh_tree(rig: Rig) -> None:
     rig.world.at["agent:speckit_tasks"].append(
         fails(TransientError(ErrorCode.ENGINE_CONTAINER_LOST, "the job container is gone"))

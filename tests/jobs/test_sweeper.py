@@ -13,13 +13,14 @@ from sqlalchemy import update
 
 from bot.intake import IntakeService
 from bot.queue import QueueUnavailable
-from db.deliveries import get_delivery, record_delivery
+from db.deliveries import get_delivery
 from db.models import AutomationArtifact, Delivery, SpecAutomationRun
 from db.runs import claim, claim_finished, note_report, release
 from db.session import Database
 from db.vocabulary import DeliveryOutcome, ErrorCode, Phase, RunStatus, TaskStatus
 from jobs.errors import TransientError
 from jobs.sweeper import Rhythm, Sweeper, SweptParts
+from tests.db.rows import record_delivery
 from tests.jobs.fakes import fails
 from tests.jobs.rig import FAST, Rig
 
@@ -141,7 +142,7 @@ async def test_it_goes_on_while_redis_is_away(rig: Rig, sweeper: Sweeper, doorbe
 async def test_a_delivery_nobody_handled_is_handled(rig: Rig, sweeper: Sweeper, intake: Intake) -> None:
     async with rig.database.transaction() as session:
         for name in ("old", "new"):
-            assert await record_delivery(session, name, "issue_comment", "created", f"said {name}", {"body": "hello"})
+            assert await record_delivery(session, name, f"said {name}", {"body": "hello"})
         await session.execute(
             update(Delivery)
             .where(Delivery.delivery_id == "old")
@@ -209,6 +210,17 @@ async def test_an_engine_that_stays_away_is_not_asked_without_end(rig: Rig, swee
     run = await rig.run(run_id)
     assert (run.cleanup_succeeded, run.lease_epoch, run.lease_owner) == (False, epoch + 1, None)
     assert rig.world.alive
+
+
+async def test_those_that_keep_failing_do_not_keep_the_others_waiting(
+    rig: Rig, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.sweeper.MOST_AT_ONCE", 1)
+    run_ids = [await uncleaned(rig) for _ in range(2)]
+    rig.world.at["remove"].append(fails(TransientError(ErrorCode.ENGINE_UNREACHABLE, "asking the engine: no")))
+    await sweeper.clean_runs()
+    await sweeper.clean_runs()
+    assert sorted([bool((await rig.run(run_id)).cleanup_succeeded) for run_id in run_ids]) == [False, True]
 
 
 async def test_containers_of_finished_runs_are_removed_and_no_others(rig: Rig, sweeper: Sweeper) -> None:

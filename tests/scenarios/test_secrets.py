@@ -13,16 +13,16 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from db.vocabulary import Phase
+from jobs.containers.shape import USER
 from tests.scenario import INVOICE, WEBHOOK_SECRET, Scenario
 from tests.scenarios.conftest import OpenStage
 
 pytestmark = pytest.mark.engine
 
 MODEL_KEY = "sk-canary-0123456789abcdefghijklmnopqrstuvwxyz"
-LOOK = (
-    "cat /proc/*/environ /proc/*/cmdline 2>/dev/null; tar -c -f - -C / work home tmp baseline run etc opt 2>/dev/null"
-)
-"""What the agent itself could read: the same user, in the same container."""
+LOOK = "cat /proc/*/environ /proc/*/cmdline 2>/dev/null; tar -c -f - -C / work home tmp baseline run etc 2>/dev/null"
+"""What the agent itself could read: the same user, in the same container. /opt is the image's, which is the same for
+every run and read-only."""
 
 
 def secrets_of(s: Scenario) -> dict[str, bytes]:
@@ -61,7 +61,9 @@ async def test_the_job_container_holds_no_secret_while_the_agent_works(
 
     async def watch_argument_lists() -> None:
         while True:
-            for container in await asyncio.to_thread(s.engine.containers.list, filters={"label": "speckit-bot.run"}):
+            for container in await asyncio.to_thread(
+                s.engine.containers.list, filters={"label": "speckit-bot.run"}, ignore_removed=True
+            ):
                 with contextlib.suppress(APIError):
                     seen.append(json.dumps(await asyncio.to_thread(container.top)).encode())
             await asyncio.sleep(0.02)
@@ -75,15 +77,18 @@ async def test_the_job_container_holds_no_secret_while_the_agent_works(
     for role in ("job", "git"):
         (container,) = [c for c in containers_of(s, role) if c.labels["speckit-bot.run"] == str(run.run_id)]
         inside[f"{role}: inspect"] = json.dumps(container.attrs).encode()
-        result = await asyncio.to_thread(container.exec_run, ["/bin/sh", "-c", LOOK])
+        result = await asyncio.to_thread(container.exec_run, ["/bin/sh", "-c", LOOK], user=USER)
         assert isinstance(result.output, bytes)
         assert len(result.output) > 10_000, "nothing was looked at"
         inside[f"{role}: processes and files"] = result.output
-    assert b"invoice" in inside["job: processes and files"], "the look did not reach the agent's tree"
+    looked = inside["job: processes and files"]
+    assert b"\nwork/.specify/" in b"\n" + looked.replace(b"\0", b"\n"), "the look did not reach the agent's tree"
+    assert b"TERM=dumb" in looked, "the look did not reach the agent's environment"
     (job,) = [c for c in containers_of(s, "job") if c.labels["speckit-bot.run"] == str(run.run_id)]
     host = job.attrs["HostConfig"]
 
     await s.finish()
+    assert not watcher.done(), "nobody watched to the end"
     watcher.cancel()
     assert s.hub.state.tokens, "no token was minted, so none could be found"
     for place, content in inside.items():

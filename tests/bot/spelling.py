@@ -1,4 +1,4 @@
-"""How a command is typed: the opposite of the parser, for advice such as "the next useful command"."""
+"""How a command is typed: the opposite of the parser, so that what is parsed can be held against what was meant."""
 
 from __future__ import annotations
 
