@@ -9,7 +9,7 @@ import stat
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,15 +23,41 @@ KNOWN_AGENTS = ("template", "codex_cli")
 
 DEFAULT_JOB_IMAGE = "speckit-bot-job:latest"
 
+T = TypeVar("T", bound=BaseSettings)
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong. The message is one line: the variable, what is wrong, and the cure."""
 
 
-class Settings(BaseSettings):
-    """What the operator decided. Attribute ``x_y`` is read from the variable named in its alias."""
+class DatabaseSettings(BaseSettings):
+    """Where the database is: all that a migration needs to know."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+    data_dir: Path = Field(Path("var"), alias="SPECKIT_DATA_DIR")
+    database_url_or_none: SecretStr | None = Field(None, alias="DATABASE_URL")
+
+    @field_validator("database_url_or_none")
+    @classmethod
+    def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = value.get_secret_value().split("://", 1)[0] if value is not None else None
+        if scheme not in {None, "sqlite+aiosqlite", "postgresql+asyncpg"}:
+            raise ValueError(
+                f"begins with {scheme}://; write sqlite+aiosqlite:///path or postgresql+asyncpg://user:password@host/name"
+            )
+        return value
+
+    @property
+    def database_url(self) -> str:
+        """An SQLAlchemy async URL; may hold a password."""
+        if self.database_url_or_none is not None:
+            return self.database_url_or_none.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'speckit.db'}"
+
+
+class Settings(DatabaseSettings):
+    """What the operator decided. Attribute ``x_y`` is read from the variable named in its alias."""
 
     github_app_id: int = Field(alias="GITHUB_APP_ID", gt=0)
     github_app_private_key: SecretStr | None = Field(None, alias="GITHUB_APP_PRIVATE_KEY")
@@ -40,8 +66,6 @@ class Settings(BaseSettings):
     github_api_url: str = Field("https://api.github.com", alias="GITHUB_API_URL")
     github_web_url: str = Field("https://github.com", alias="GITHUB_WEB_URL")
 
-    data_dir: Path = Field(Path("var"), alias="SPECKIT_DATA_DIR")
-    database_url_or_none: SecretStr | None = Field(None, alias="DATABASE_URL")
     redis_url: SecretStr | None = Field(None, alias="REDIS_URL")
     artifact_root_or_none: Path | None = Field(None, alias="SPECKIT_ARTIFACT_ROOT")
     public_url: str | None = Field(None, alias="SPECKIT_PUBLIC_URL")
@@ -115,12 +139,6 @@ class Settings(BaseSettings):
                 "(or put its text into GITHUB_APP_PRIVATE_KEY)"
             )
         self.private_key  # noqa: B018 - read now, so that a wrong key stops the start
-        scheme = self.database_url.split("://", 1)[0]
-        if scheme not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
-            raise ValueError(
-                f"DATABASE_URL begins with {scheme}://; write sqlite+aiosqlite:///path or "
-                "postgresql+asyncpg://user:password@host/name"
-            )
         return self
 
     @cached_property
@@ -164,13 +182,6 @@ class Settings(BaseSettings):
         return self.default_agent_or_none or self.agent_backends[0]
 
     @property
-    def database_url(self) -> str:
-        """An SQLAlchemy async URL; may hold a password."""
-        if self.database_url_or_none is not None:
-            return self.database_url_or_none.get_secret_value()
-        return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'speckit.db'}"
-
-    @property
     def artifact_root(self) -> Path:
         """Where runs keep their artifacts: ``{artifact_root}/{run_id}/artifacts``."""
         return (self.artifact_root_or_none or self.data_dir / "runs").absolute()
@@ -204,8 +215,17 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the environment. Raises SettingsError with one line that names the variable and the cure."""
+    return _load(Settings)
+
+
+def load_database_settings() -> DatabaseSettings:
+    """As ``load_settings``, for what needs the database alone."""
+    return _load(DatabaseSettings)
+
+
+def _load(kind: type[T]) -> T:
     try:
-        return Settings()  # type: ignore[call-arg]
+        return kind()
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
 
@@ -213,7 +233,14 @@ def load_settings() -> Settings:
 def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "missing":
-        return f"{name} is missing; set it in the environment (README.md, Settings, says where to find its value)"
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return f"{name} {message}".strip() if not message.startswith(name or "\0") else message
+    match first["type"]:
+        case "missing":
+            return f"{name} is missing; set it in the environment (README.md, Settings, says where to find its value)"
+        case "int_parsing" | "int_from_float":
+            return f"{name} is not a whole number; write digits only"
+        case "value_error":
+            message = str(first["msg"]).removeprefix("Value error, ")
+            return f"{name} {message}".strip()
+        case _:
+            message = str(first["msg"]).removeprefix("Input ").removeprefix("String ")
+            return f"{name} {message}; correct it (docs/configuration.md)"

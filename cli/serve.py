@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.logs import configure_logging
 from bot.queue import redis_settings
-from bot.settings import Settings, SettingsError, load_settings
+from bot.settings import DatabaseSettings, Settings, SettingsError, load_database_settings, load_settings
 from cli.errors import StartError
 from cli.redis_server import own_redis
 from db.errors import SchemaOutdated
@@ -42,7 +42,11 @@ def serve_worker() -> None:
 
 def migrate_database() -> None:
     """Bring the database to this version's schema. Needs DATABASE_URL or the data dir, nothing else."""
-    settings = read_settings()
+    try:
+        settings = load_database_settings()
+    except SettingsError as error:
+        raise StartError(str(error)) from None
+    _check_database_url(settings)
     with _migration_lock(settings):
         _talk_to_database(upgrade, settings.database_url)
     print("speckit-bot: the database has this version's schema")
@@ -59,11 +63,15 @@ def read_settings() -> Settings:
     except ValueError as error:
         text = str(error)
         raise StartError(text if text.startswith("REDIS_URL") else f"REDIS_URL: {text}; correct it") from None
+    _check_database_url(settings)
+    return settings
+
+
+def _check_database_url(settings: DatabaseSettings) -> None:
     try:
         make_engine(settings.database_url)
     except (SQLAlchemyError, ValueError, TypeError) as error:
         raise StartError(f"DATABASE_URL: {first_line(error)}; correct it") from None
-    return settings
 
 
 @contextmanager
@@ -102,7 +110,7 @@ def _check_database(settings: Settings) -> None:
 
 
 @contextmanager
-def _migration_lock(settings: Settings) -> Iterator[None]:
+def _migration_lock(settings: DatabaseSettings) -> Iterator[None]:
     """One migration at a time in this data dir (Postgres has a lock of its own as well)."""
     make_folder(settings.data_dir, "SPECKIT_DATA_DIR")
     with (settings.data_dir / "migrate.lock").open("w") as file:

@@ -18,7 +18,7 @@ from tests.cli.conftest import Said
 BAD: list[tuple[str, dict[str, str | None], str, str]] = [
     ("no App id", {"GITHUB_APP_ID": None}, "GITHUB_APP_ID", "set it"),
     ("App id empty", {"GITHUB_APP_ID": ""}, "GITHUB_APP_ID", "set it"),
-    ("App id a word", {"GITHUB_APP_ID": "shop"}, "GITHUB_APP_ID", "integer"),
+    ("App id a word", {"GITHUB_APP_ID": "shop"}, "GITHUB_APP_ID", "whole number"),
     ("App id zero", {"GITHUB_APP_ID": "0"}, "GITHUB_APP_ID", "greater than 0"),
     ("no key", {"GITHUB_APP_PRIVATE_KEY_FILE": None}, "GITHUB_APP_PRIVATE_KEY_FILE", "set it to the path"),
     ("key file gone", {"GITHUB_APP_PRIVATE_KEY_FILE": "/nowhere/key.pem"}, "GITHUB_APP_PRIVATE_KEY_FILE", "set it to"),
@@ -47,7 +47,7 @@ BAD: list[tuple[str, dict[str, str | None], str, str]] = [
     ("Redis by http", {"REDIS_URL": "http://localhost"}, "REDIS_URL", "redis://"),
     ("Redis port", {"REDIS_URL": "redis://localhost:door"}, "REDIS_URL", "correct it"),
     ("Redis database", {"REDIS_URL": "redis://localhost/shop"}, "REDIS_URL", "redis://host:6379/0"),
-    ("port a word", {"PORT": "http"}, "PORT", "integer"),
+    ("port a word", {"PORT": "http"}, "PORT", "whole number"),
     ("port too big", {"PORT": "70000"}, "PORT", "65535"),
     ("unknown agent", {"SPECKIT_AGENT_BACKENDS": "hal9000"}, "SPECKIT_AGENT_BACKENDS", "choose from"),
     ("no agent", {"SPECKIT_AGENT_BACKENDS": ","}, "SPECKIT_AGENT_BACKENDS", "choose from"),
@@ -100,6 +100,18 @@ def test_an_outdated_database_names_the_command(
     said = speckit_bot("web")
     assert (said.code, len(said.err.splitlines())) == (2, 1)
     assert "speckit-bot migrate" in said.err
+
+
+def test_migrating_needs_the_database_alone(
+    speckit_bot: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "SPECKIT_", "DATABASE_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'alone.db'}")
+    monkeypatch.setenv("SPECKIT_DATA_DIR", str(tmp_path))
+    said = speckit_bot("migrate")
+    assert said.code == 0, said.err
+    assert (tmp_path / "alone.db").exists()
 
 
 def test_there_is_no_traceback_from_the_real_command(settings_env: dict[str, str]) -> None:
