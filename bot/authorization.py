@@ -52,11 +52,16 @@ def authorize(command: ParsedCommand, role_held: str, *, author_is_person: bool 
     """
     verb = verb_of(command)
     needed = COMMANDS_BY_VERB[verb].role
-    if author_is_person and rank(role_held) >= rank(needed):
+    if author_is_person and may(verb, role_held):
         return Allowed()
     # Whoever tries to start or stop a run learns why nothing happens; a person without any role who only looks
     # around is not somebody this App talks to, and neither is a bot: two that answer each other never stop.
     return Denied(verb, needed, role_held, told=author_is_person and needed is not Role.READ)
+
+
+def may(verb: str, role_held: str) -> bool:
+    """Tell whether the role is enough for the verb."""
+    return rank(role_held) >= rank(COMMANDS_BY_VERB[verb].role)
 
 
 def verb_of(command: ParsedCommand) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
@@ -30,9 +31,18 @@ from bot.github.markers import reply_marker
 from bot.queue import QueueUnavailable, WakesRuns
 from bot.reporting import messages
 from bot.settings import Settings
+from db.cancelling import cancel_waiting
 from db.deliveries import finish_delivery, get_delivery, next_unhandled
 from db.models import SpecAutomationRun
-from db.runs import NewRun, find_run, open_run, request_cancel, runs_of_issue
+from db.runs import (
+    NewRun,
+    find_run,
+    get_run,
+    open_run,
+    request_cancel,
+    runs_of_issue,
+    set_visibility,
+)
 from db.session import Database
 from db.vocabulary import DeliveryOutcome, RunStatus
 
@@ -41,6 +51,9 @@ logger = logging.getLogger(__name__)
 HANDLE_SECONDS = 45.0
 UNHANDLED_AFTER_SECONDS = 60
 GIVE_UP_AFTER = timedelta(hours=24)
+FRESH = timedelta(minutes=5)
+"""How long what a delivery says of its repository may be taken for how it is now."""
+
 MOST_COMMANDS = 10
 """Commands of one comment that are carried out; a comment of 65,536 characters could hold thousands."""
 
@@ -67,6 +80,8 @@ class _Handling:
     event: Event
     repo: Repo
     role: str
+    is_repeat: bool = False
+    """Somebody may have come some way with it before."""
     accepted: bool = False
     refused: bool = False
     parts: list[str] = field(default_factory=list)
@@ -138,8 +153,9 @@ class IntakeService:
         commands = await asyncio.to_thread(parse, event.body, self._settings.command_prefix)
         if not commands or not event.author_is_person:
             return DeliveryOutcome.IGNORED
+        await self._note_visibility(event)
         repo = self._github.repo(event.installation_id, event.repository_id, event.repository)
-        handling = _Handling(event, repo, role=await repo.permission_of(event.author))
+        handling = _Handling(event, repo, await repo.permission_of(event.author), look_for_reply)
         for index, command in enumerate(commands[:MOST_COMMANDS]):
             match authorize(command, handling.role, author_is_person=event.author_is_person):
                 case Allowed():
@@ -158,7 +174,7 @@ class IntakeService:
             case Specify():
                 await self._specify(handling, command, index)
             case Cancel(run=asked):
-                handling.say(messages.cancel_reply(await self._cancel(handling.event, asked), asked))
+                handling.say(messages.cancel_reply(await self._cancel(handling, asked), asked))
             case Status():
                 handling.say(await self._status(handling.event))
             case Help(verb=verb):
@@ -188,12 +204,30 @@ class IntakeService:
             # The database is the truth: the sweeper enqueues whatever it says is queued.
             logger.warning("run_not_enqueued", extra={"run": str(run_id), "reason": str(unavailable)})
 
-    async def _cancel(self, event: Event, asked: str | None) -> SpecAutomationRun | None:
+    async def _cancel(self, handling: _Handling, asked: str | None) -> SpecAutomationRun | None:
+        event = handling.event
         async with self._database.transaction() as session:
-            run = await _run_meant(session, event, asked)
-            if run is not None:
-                await request_cancel(session, run.run_id, event.author)
-        return run
+            run = await _run_meant(session, event, asked, handling.is_repeat)
+            if run is None or not await request_cancel(session, run.run_id, event.author):
+                return run
+            # With every slot busy no worker would see the wish for a long time. The sweeper reports the end.
+            hostname = socket.gethostname()
+            await cancel_waiting(
+                session,
+                run.run_id,
+                event.author,
+                owner=f"{hostname}:intake",
+                hostname=hostname,
+                retention_days=self._settings.retention_days,
+            )
+            return await get_run(session, run.run_id)
+
+    async def _note_visibility(self, event: Event) -> None:
+        """A repository made private hides its runs at once. An old delivery may say what was, so it opens nothing."""
+        fresh = event.written_at is not None and datetime.now(UTC) - event.written_at < FRESH
+        if event.private or fresh:
+            async with self._database.transaction() as session:
+                await set_visibility(session, event.repository_id, event.private)
 
     async def _status(self, event: Event) -> str:
         async with self._database.transaction() as session:
@@ -236,9 +270,17 @@ async def drain_unhandled(database: Database, intake: IntakeService, *, at_most:
     return at_most
 
 
-async def _run_meant(session: AsyncSession, event: Event, asked: str | None) -> SpecAutomationRun | None:
+async def _run_meant(
+    session: AsyncSession, event: Event, asked: str | None, is_repeat: bool
+) -> SpecAutomationRun | None:
     if asked is not None:
         return await find_run(session, event.repository_id, event.issue_number, asked)
+    if is_repeat and event.written_at is not None:
+        # The run this very comment may have stopped already: an older one is not to be stopped in its place.
+        for run in await runs_of_issue(session, event.repository_id, event.issue_number):
+            by, at = run.cancel_requested_by, run.cancel_requested_at
+            if by == event.author and at is not None and at >= event.written_at:
+                return run
     # A delivery may be handled again much later: never stop a run that was asked for after this comment was written.
     alive = await runs_of_issue(session, event.repository_id, event.issue_number, alive_only=True)
     return next((run for run in alive if run.comment_id is None or run.comment_id <= event.comment_id), None)

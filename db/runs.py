@@ -70,6 +70,7 @@ __all__ = [
     "record_feature_directory",
     "record_head",
     "record_source",
+    "record_visibility",
     "release",
     "renew",
     "request_cancel",
@@ -78,6 +79,7 @@ __all__ = [
     "runs_to_clean",
     "runs_to_report",
     "runs_to_wake",
+    "set_visibility",
     "start_phase",
 ]
 
@@ -190,6 +192,31 @@ async def begin(session: AsyncSession, lease: Lease, worker_hostname: str, deadl
         deadline_at=deadline_at,
         worker_hostname=worker_hostname,
     )
+
+
+async def record_visibility(session: AsyncSession, lease: Lease, private: bool) -> None:
+    """Whether the run's repository is private, as GitHub says now: then its page is not public. Raises LeaseLost."""
+    await guard(session, lease)
+    await _set(session, lease.run_id, private=private)
+
+
+async def set_visibility(session: AsyncSession, repository_id: int, private: bool) -> None:
+    """The same for every run of a repository, told by GitHub outside any run."""
+    other = (
+        await session.scalars(
+            select(SpecAutomationRun.run_id)
+            .where(SpecAutomationRun.repository_id == repository_id, SpecAutomationRun.private.is_(not private))
+            .order_by(SpecAutomationRun.run_id)
+            .with_for_update()
+        )
+    ).all()
+    if other:
+        await session.execute(
+            update(SpecAutomationRun)
+            .where(SpecAutomationRun.repository_id == repository_id, SpecAutomationRun.private.is_(not private))
+            .values(private=private)
+            .execution_options(synchronize_session=False)
+        )
 
 
 async def record_source(session: AsyncSession, lease: Lease, base_branch: str, base_sha: str) -> None:

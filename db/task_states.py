@@ -95,7 +95,8 @@ async def finish_phase(
 
 
 async def retry_phase(session: AsyncSession, lease: Lease, phase: Phase, details: JsonObject) -> None:
-    """End the attempt of a phase that will be tried again. ``details``: error_code, message, next_try_at."""
+    """End the attempt of a phase that will be tried again. ``details``: error_code, message (the operator's),
+    summary (everybody's), next_try_at."""
     await finish_phase(session, lease, phase, TaskStatus.RETRYING, details=details)
 
 

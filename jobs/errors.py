@@ -26,7 +26,7 @@ class UserError(PipelineError):
 
 
 class AppError(PipelineError):
-    """Only the operator can cure it: people see a general sentence, ``message`` is for the log and the run page."""
+    """Only the operator can cure it: people see a general sentence, ``message`` is for the log."""
 
 
 class TransientError(PipelineError):

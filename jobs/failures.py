@@ -1,6 +1,6 @@
 """What a person is told when a run ends badly: one table from kinds of trouble to a code and a sentence.
 
-``summary`` is for everybody; ``detail`` is for the operator (log and run page).
+``summary`` is for everybody; ``detail`` is for the operator (log and database, never a page or GitHub).
 """
 
 from __future__ import annotations
@@ -57,9 +57,13 @@ def describe(error: BaseException, run_id: UUID) -> Failure:
     )
 
 
+def general_sentence(code: ErrorCode) -> str:
+    """What everybody may know of trouble only the operator or time can cure."""
+    return GENERAL_SENTENCES.get(code.partition(".")[0], SOMETHING_WRONG)
+
+
 def _general(code: ErrorCode, run_id: UUID) -> str:
-    sentence = GENERAL_SENTENCES.get(code.partition(".")[0], SOMETHING_WRONG)
-    return f"{sentence} Whoever runs this bot finds the details under run {run_id} ({code})."
+    return f"{general_sentence(code)} Whoever runs this bot finds the details under run {run_id} ({code})."
 
 
 def is_disk_full(error: BaseException) -> bool:

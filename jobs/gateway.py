@@ -22,6 +22,8 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
+from db.runs import Lease
+
 GATEWAY_PORT = 8377
 """Where the forwarder in the container listens, on the container's own loopback."""
 
@@ -59,15 +61,15 @@ class Gateway:
         self._base_url = base_url.rstrip("/").removesuffix("/v1")
         self._open: dict[UUID, _OpenRun] = {}
 
-    async def open_run(self, run_id: UUID, root: Path) -> GatewayAccess:
-        """Listen for one run. ``root`` is private to this user; the run's folder in it is mounted into the container.
+    async def open_run(self, lease: Lease, root: Path) -> GatewayAccess:
+        """Listen for one run. ``root`` is private to this user; a folder in it, which belongs to this epoch of the run
+        only, is mounted into the container. What older epochs left goes.
 
         Raises OSError when the socket cannot be made.
         """
-        await self.close_run(run_id)
+        await self.close_run(lease.run_id)
         key = f"speckit-run-{secrets.token_urlsafe(32)}"
-        folder = root / run_id.hex
-        listener = await asyncio.to_thread(_listen, root, folder)
+        folder, listener = await asyncio.to_thread(_listen, root, lease)
         session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS),
             auto_decompress=False,
@@ -79,13 +81,14 @@ class Gateway:
 
         app.router.add_route("*", "/{path:.*}", handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        self._open[run_id] = _OpenRun(runner, session, folder)
+        self._open[lease.run_id] = _OpenRun(runner, session, folder)
         await runner.setup()
         await web.SockSite(runner, listener).start()
         return GatewayAccess(folder, key)
 
     async def close_run(self, run_id: UUID) -> None:
-        """Stop listening for a run; its key is good for nothing afterwards."""
+        """Stop listening for a run; its key is good for nothing afterwards. What another process opened for the run
+        stays: a worker that lost its lease may come here late."""
         found = self._open.pop(run_id, None)
         if found is None:
             return
@@ -148,12 +151,16 @@ def _error(status: int, message: str) -> web.Response:
     return web.json_response({"error": {"message": message, "type": "gateway"}}, status=status)
 
 
-def _listen(root: Path, folder: Path) -> socket.socket:
-    """Make the run's socket. Who else is on this machine cannot reach it: ``root`` is closed to them; the container's
-    user can, because the folder is mounted into the container by itself."""
+def _listen(root: Path, lease: Lease) -> tuple[Path, socket.socket]:
+    """Make the run's folder and the socket in it. Who else is on this machine cannot reach it: ``root`` is closed to
+    them; the container's user can, because the folder is mounted into the container by itself."""
     root.mkdir(parents=True, exist_ok=True)
     root.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+    short_id = lease.run_id.hex[:12]
+    for left in root.glob(f"{short_id}-*"):
+        if int(left.name.rpartition("-")[2]) <= lease.epoch:
+            shutil.rmtree(left, ignore_errors=True)
+    folder = root / f"{short_id}-{lease.epoch}"
     folder.mkdir()
     folder.chmod(0o711)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -169,4 +176,4 @@ def _listen(root: Path, folder: Path) -> socket.socket:
         os.close(descriptor)
     listener.listen(64)
     listener.setblocking(False)
-    return listener
+    return folder, listener

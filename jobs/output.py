@@ -56,15 +56,20 @@ class LogSink:
                 del self._tail[: -self._tail_bytes]
 
     def close(self) -> tuple[int, str]:
-        """Write what was held back and close. Returns (size in bytes, SHA-256 in hex). Raises OSError."""
-        if self._after_head <= TAIL_BYTES:
-            self._append(self._stream.feed(bytes(self._tail)) + self._stream.finish())
-        else:
-            self._append_tail()
-        if self._file is None:
-            self._path.touch()
-        else:
-            self._file.close()
+        """Write what was held back and close. Returns (size in bytes, SHA-256 in hex).
+
+        Raises OSError when the disk takes nothing more; the file is closed all the same.
+        """
+        try:
+            if self._after_head <= TAIL_BYTES:
+                self._append(self._stream.feed(bytes(self._tail)) + self._stream.finish())
+            else:
+                self._append_tail()
+            if self._file is None:
+                self._path.touch()
+        finally:
+            if self._file is not None:
+                self._file.close()
         return self._size, self._hash.hexdigest()
 
     def _append_tail(self) -> None:
@@ -118,7 +123,14 @@ class PhaseLogs:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         files = []
+        failures = []
         for name, (path, sink) in self._sinks.items():
-            size, digest = sink.close()
-            files.append(LogFile(name, path, size, digest))
+            try:
+                size, digest = sink.close()
+            except OSError as failure:
+                failures.append(failure)
+            else:
+                files.append(LogFile(name, path, size, digest))
         self.files = tuple(files)
+        if failures:
+            raise failures[0]

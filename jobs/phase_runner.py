@@ -20,7 +20,7 @@ from db.errors import IllegalTransition
 from db.runs import Lease, finish_phase, start_phase
 from db.vocabulary import ArtifactType, Phase, TaskStatus
 from jobs.errors import TransientError
-from jobs.failures import out_of_tries
+from jobs.failures import general_sentence, out_of_tries
 from jobs.output import PhaseLogs
 from jobs.run_context import Attempt, Details, Finished, Write
 from jobs.run_folder import RunFolder
@@ -104,7 +104,15 @@ class PhaseRunner:
         seconds = self._options.pace.backoff * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         next_try = self._services.clock.now() + timedelta(seconds=seconds)
         message = self._services.redactor.redact_text(error.message)
-        details = {"error_code": error.code.value, "message": message, "next_try_at": next_try.isoformat()}
+        logger.warning(
+            "phase_retried", extra={"run": str(self._lease.run_id), "code": error.code.value, "detail": message}
+        )
+        details = {
+            "error_code": error.code.value,
+            "message": message,
+            "summary": general_sentence(error.code),
+            "next_try_at": next_try.isoformat(),
+        }
         await self.end_running(TaskStatus.RETRYING, details)
         await asyncio.sleep(seconds)
 

@@ -18,7 +18,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
-from db.errors import LeaseLost
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.errors import LeaseLost, RunNotFound
 from db.runs import (
     Lease,
     begin,
@@ -50,6 +52,9 @@ WORK = tuple(phase for phase in Phase if phase is not Phase.CLEANUP)
 MOST_CRASHES = 5
 """Workers that may die in one run before it is given up, so that a run that kills its worker cannot go on for ever."""
 
+HANDOVER_PAUSE = 0.2
+LAST_TRY_SECONDS = 1.0
+
 
 WakeNext = Callable[[UUID, int], Awaitable[object]]
 """Tell the workers that a run waits for one who will hold this epoch."""
@@ -65,7 +70,13 @@ class Pipeline:
 
     async def run(self, run_id: UUID) -> None:
         """Take the run and work on it to its end. Returns at once when it is over or somebody else's."""
-        execution = await self.take(run_id)
+        taking = asyncio.create_task(self.take(run_id))
+        try:
+            # Shielded, so that a run that was taken is never in nobody's hands.
+            execution = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._hand_back(taking))
+            raise
         if execution is not None:
             await self.work_on(execution)
 
@@ -87,6 +98,16 @@ class Pipeline:
                 raise
             # The lease lapses, and the sweeper gives the run to whoever can go on with it.
             logger.warning("run_left_alone", extra={"run": str(lease.run_id), "error": type(error).__name__})
+
+    async def _hand_back(self, taking: asyncio.Task[Execution | None]) -> None:
+        """What was being taken when this worker was told to stop."""
+        try:
+            execution = await taking
+        except Exception:
+            logger.warning("run_not_taken", exc_info=True)
+        else:
+            if execution is not None:
+                await self._hand_over(execution)
 
     async def _hand_over(self, execution: Execution) -> None:
         if await execution.hand_over() and self._wake_next is not None:
@@ -222,7 +243,8 @@ class Execution:
             failure = self._redacted(describe(error, run_id))
             logger.warning("cleanup_incomplete", extra={"run": str(run_id), "detail": failure.detail})
             await self._runner.end_running(
-                TaskStatus.FAILED, {"error_code": failure.code.value, "message": failure.detail}
+                TaskStatus.FAILED,
+                {"error_code": failure.code.value, "message": failure.detail, "summary": failure.summary},
             )
             removed = await self._remove_containers(self._options.pace.handover_timeout)
             async with services.database.transaction() as session:
@@ -238,17 +260,45 @@ class Execution:
         return True
 
     async def hand_over(self) -> bool:
-        """This worker stops: whoever comes next goes on at once. False when there is nothing to go on with."""
+        """This worker stops: whoever comes next goes on at once. False when there is nothing to go on with, or when the
+        database stayed away: then the containers are gone all the same, and the lease lapses."""
+        until = self._services.clock.monotonic() + self._options.pace.grace
         try:
-            async with self._services.database.transaction() as session:
-                status = await guard(session, self.lease)
-            if not status.is_terminal:
+            status = await self._insist(self._prove, until)
+            if status is None or not status.is_terminal:
                 # Removed before the lease is free: afterwards they could be the next worker's.
                 await self._remove_containers(self._options.pace.handover_timeout)
-                await self._runner.end_running(TaskStatus.RETRYING, {"message": "the worker was stopped"})
-            async with self._services.database.transaction() as session:
-                await release(session, self.lease)
-        except LeaseLost:
+            status = await self._insist(self._give_back, until)
+        except (LeaseLost, RunNotFound):
+            return False
+        if status is None:
+            logger.warning("run_not_handed_over", extra={"run": str(self.lease.run_id)})
             return False
         logger.info("run_handed_over", extra={"run": str(self.lease.run_id)})
         return not status.is_terminal
+
+    async def _prove(self) -> RunStatus:
+        async with self._services.database.transaction() as session:
+            return await guard(session, self.lease)
+
+    async def _give_back(self) -> RunStatus:
+        status = await self._prove()
+        if not status.is_terminal:
+            details = {"message": "the worker was stopped", "summary": "The worker was stopped."}
+            await self._runner.end_running(TaskStatus.RETRYING, details)
+        async with self._services.database.transaction() as session:
+            await release(session, self.lease)
+        return status
+
+    async def _insist(self, step: Callable[[], Awaitable[RunStatus]], until: float) -> RunStatus | None:
+        """Try at least once, and until then again and again while the database is away. None when it stays away."""
+        clock = self._services.clock
+        while True:
+            try:
+                async with asyncio.timeout(max(LAST_TRY_SECONDS, until - clock.monotonic())):
+                    return await step()
+            except (SQLAlchemyError, OSError) as error:
+                logger.warning("handover_delayed", extra={"run": str(self.lease.run_id), "error": type(error).__name__})
+            if clock.monotonic() >= until:
+                return None
+            await asyncio.sleep(HANDOVER_PAUSE)

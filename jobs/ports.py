@@ -152,6 +152,8 @@ class Agent(Protocol):
     integration: str
     """The name ``specify init --integration`` knows it by."""
     needs_gateway: bool
+    runtime_env: Mapping[str, str]
+    """What every ``command`` of it puts into the environment, for the record of the run: never a secret."""
 
     def version_argv(self) -> Sequence[str]:
         """Print the agent's version on the first line of stdout."""
@@ -212,6 +214,10 @@ class Publisher(Protocol):
 
     async def repository(self, lease: Lease) -> Repository:
         """Raises UserError ``clone.not_found``/``repository.archived`` or AppError ``github.access_lost``."""
+        ...
+
+    async def requester_may_write(self, lease: Lease) -> bool:
+        """Whether whoever asked for the run could ask for it now. Raises as ``repository`` does."""
         ...
 
     async def open_pull_request(self, lease: Lease) -> PullRequest:

@@ -84,6 +84,7 @@ class RunPhases:
             prepared = prepare_job.recall(request.phases[Phase.PREPARE_JOB].details)
         else:
             phase = PrepareJob(
+                services.database,
                 services.publisher,
                 services.containers,
                 self._folder,

@@ -1,4 +1,4 @@
-"""What time heals: lost jobs, dead workers, missed deliveries, untold ends, orphans on the engine, expired artifacts.
+"""What time heals: lost jobs, dead workers, unhandled deliveries, untold ends, orphaned containers, old artifacts.
 
 Every worker sweeps; nobody leads. So each step may happen twice at once and must not mind: enqueueing an id twice does
 nothing, a run that is over is taken by lease before it is cleaned or reported, removing what is gone is no error.
@@ -36,6 +36,7 @@ from db.runs import (
 from db.session import Database
 from db.vocabulary import Phase, TaskStatus
 from jobs.errors import PipelineError
+from jobs.failures import general_sentence
 from jobs.guarding import guarded, keep_lease
 from jobs.ports import Clock, Reporter
 from jobs.services import Pace
@@ -193,7 +194,11 @@ class Sweeper:
         try:
             await self._parts.engine.remove(lease.run_id)
         except PipelineError as error:
-            details = {"error_code": error.code.value, "message": error.message}
+            details = {
+                "error_code": error.code.value,
+                "message": error.message,
+                "summary": general_sentence(error.code),
+            }
             async with database.transaction() as session:
                 await finish_phase(session, lease, Phase.CLEANUP, TaskStatus.FAILED, details=details)
                 await record_cleanup(session, lease, succeeded=False)

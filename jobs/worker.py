@@ -23,6 +23,7 @@ from arq.connections import ArqRedis, create_pool
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
+from bot.authorization import may
 from bot.github.app_auth import AppAuth, Purpose
 from bot.github.errors import AccessLost, GitHubError, NotFound
 from bot.github.repo_client import GitHub, RepoClient
@@ -86,6 +87,12 @@ class GitHubAccess:
         client = self._client(await self._row(lease))
         found = await translated(client.repository)
         return Repository(found.slug, found.default_branch, found.private, found.archived, found.clone_url)
+
+    async def requester_may_write(self, lease: Lease) -> bool:
+        """Whether the role of whoever asked for the run is still enough to start one."""
+        run = await self._row(lease)
+        role = await translated(lambda: self._client(run).permission_of(run.requested_by))
+        return may("specify", role)
 
     async def open_pull_request(self, lease: Lease) -> PullRequest:
         """Find or open the run's pull request."""

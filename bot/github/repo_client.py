@@ -199,23 +199,28 @@ class RepoClient:
     async def create_check_run(self, payload: Mapping[str, Any]) -> int:
         """Create a check run (payload: GitHub's fields with ``head_sha`` and ``external_id``) and return its id."""
         sha, external_id = str(payload["head_sha"]), str(payload["external_id"])
-        first, rest = _split_annotations(payload)
+        fields, notes = _without_annotations(payload)
 
         async def found() -> dict[str, Any] | None:
             existing = await self.find_check_run(sha, external_id)
             return None if existing is None else {"id": existing}
 
         doing = f"creating the check run on {self.slug}@{sha[:7]}"
-        data = await self._write(Call(doing, "POST", "/check-runs", body=first, found=found), Purpose.REPORT)
-        check_run_id = _number(data, "id", doing)
-        await self._add_annotations(check_run_id, rest)
+        call = Call(doing, "POST", "/check-runs", body=_annotated(fields, notes[:ANNOTATIONS_A_REQUEST]), found=found)
+        check_run_id = _number(await self._write(call, Purpose.REPORT), "id", doing)
+        await self._add_annotations(check_run_id, fields, notes, ANNOTATIONS_A_REQUEST)
         return check_run_id
 
     async def update_check_run(self, check_run_id: int, payload: Mapping[str, Any]) -> None:
-        """Bring a check run up to date; its ``head_sha`` cannot change and is not sent."""
-        first, rest = _split_annotations({key: value for key, value in payload.items() if key != "head_sha"})
-        await self._patch_check_run(check_run_id, first)
-        await self._add_annotations(check_run_id, rest)
+        """Bring a check run up to date; its ``head_sha`` cannot change and is not sent.
+
+        GitHub appends the annotations of an update, so those it has already, in their order, are not sent again.
+        """
+        fields, notes = _without_annotations({key: value for key, value in payload.items() if key != "head_sha"})
+        there = await self._annotations_there(check_run_id) if notes else 0
+        batch = notes[there : there + ANNOTATIONS_A_REQUEST]
+        await self._patch_check_run(check_run_id, _annotated(fields, batch), there + len(batch) if batch else None)
+        await self._add_annotations(check_run_id, fields, notes, there + ANNOTATIONS_A_REQUEST)
 
     async def find_check_run(self, sha: str, external_id: str) -> int | None:
         """The id of our check run with this external id on this commit, or None."""
@@ -230,15 +235,32 @@ class RepoClient:
                 return _number(item, "id", doing)
         return None
 
-    async def _patch_check_run(self, check_run_id: int, body: Mapping[str, Any]) -> None:
+    async def _patch_check_run(self, check_run_id: int, body: Mapping[str, Any], notes_after: int | None) -> None:
+        """``notes_after``: how many annotations there are once this arrived, if it brings any: then it is not repeated
+        before it was looked whether they are there."""
+
+        async def found() -> dict[str, Any] | None:
+            arrived = notes_after is not None and await self._annotations_there(check_run_id) >= notes_after
+            return {} if arrived else None
+
         doing = f"updating check run {check_run_id} of {self.slug}"
         path, variables = "/check-runs/{check}", {"check": str(check_run_id)}
-        await self._write(Call(doing, "PATCH", path, variables, dict(body)), Purpose.REPORT)
+        call = Call(doing, "PATCH", path, variables, dict(body), found=None if notes_after is None else found)
+        await self._write(call, Purpose.REPORT)
 
-    async def _add_annotations(self, check_run_id: int, batches: list[dict[str, Any]]) -> None:
-        """GitHub takes 50 annotations a request and appends those of the next."""
-        for output in batches:
-            await self._patch_check_run(check_run_id, {"output": output})
+    async def _annotations_there(self, check_run_id: int) -> int:
+        doing = f"reading check run {check_run_id} of {self.slug}"
+        data = await self._get(doing, "/check-runs/{check}", Purpose.REPORT, check=str(check_run_id))
+        return _number(data.get("output") if isinstance(data, Mapping) else None, "annotations_count", doing)
+
+    async def _add_annotations(
+        self, check_run_id: int, fields: Mapping[str, Any], notes: list[Any], there: int
+    ) -> None:
+        """Append the annotations after the first ``there``, which GitHub has; it takes 50 a request."""
+        for start in range(there, len(notes), ANNOTATIONS_A_REQUEST):
+            batch = notes[start : start + ANNOTATIONS_A_REQUEST]
+            body = {"output": _annotated(fields, batch)["output"]}
+            await self._patch_check_run(check_run_id, body, start + len(batch))
 
     # Pull requests
 
@@ -344,14 +366,14 @@ def _clone_url(url: str) -> str:
     return url if url.endswith(".git") else f"{url}.git"
 
 
-def _split_annotations(payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The payload with its first 50 annotations, and outputs with 50 more each."""
+def _without_annotations(payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """The payload of a check run without its annotations, and these."""
     output = payload.get("output")
-    notes = output.get("annotations", []) if isinstance(output, Mapping) else []
-    if not isinstance(output, Mapping) or len(notes) <= ANNOTATIONS_A_REQUEST:
+    if not isinstance(output, Mapping):
         return dict(payload), []
-    batches = [
-        {**output, "annotations": notes[start : start + ANNOTATIONS_A_REQUEST]}
-        for start in range(0, len(notes), ANNOTATIONS_A_REQUEST)
-    ]
-    return {**payload, "output": batches[0]}, batches[1:]
+    bare = {key: value for key, value in output.items() if key != "annotations"}
+    return {**payload, "output": bare}, list(output.get("annotations", []))
+
+
+def _annotated(fields: Mapping[str, Any], notes: list[Any]) -> dict[str, Any]:
+    return {**fields, "output": {**fields["output"], "annotations": notes}} if notes else dict(fields)

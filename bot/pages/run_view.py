@@ -219,7 +219,8 @@ def _phase_row(state: SpecAutomationTaskState, logs: tuple[LogTail, ...], now: d
 def _note(state: SpecAutomationTaskState) -> str:
     if state.status not in {TaskStatus.FAILED, TaskStatus.RETRYING}:
         return ""
-    told = [str(state.details[key]) for key in ("message", "error_code") if state.details.get(key)]
+    # Not "message": that one is the operator's, and may name hosts and paths.
+    told = [str(state.details[key]) for key in ("summary", "error_code") if state.details.get(key)]
     return readable(" · ".join(told))
 
 

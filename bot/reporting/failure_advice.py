@@ -78,7 +78,7 @@ ADVICE: Mapping[ErrorCode, Advice] = {
     ),
     ErrorCode.PUBLISH_BRANCH_TAKEN: Advice(Cure.MAINTAINER, f"remove or rename the branch named above, {_AGAIN}"),
     ErrorCode.GITHUB_ACCESS_LOST: Advice(
-        Cure.MAINTAINER, f"install the App here again, or grant what it lacks, {_AGAIN}"
+        Cure.MAINTAINER, f"install the App here again, or grant what is lacking, {_AGAIN}"
     ),
     ErrorCode.GITHUB_UNAVAILABLE: Advice(Cure.TIME, "give the command again when GitHub answers"),
     ErrorCode.GITHUB_REFUSED: Advice(Cure.MAINTAINER, f"check what the App may do in this repository, {_AGAIN}"),

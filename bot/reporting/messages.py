@@ -15,7 +15,7 @@ from bot.reporting import run_facts
 from bot.reporting.run_comment import headline, run_comment, within
 from bot.reporting.sanitize import clip, code
 from db.models import SpecAutomationRun
-from db.vocabulary import RunStatus
+from db.vocabulary import RunStatus, TaskStatus
 
 MOST_RUNS_TOLD = 10
 LONGEST_FOUND = 120
@@ -122,6 +122,8 @@ def cancel_reply(run: SpecAutomationRun | None, asked: str | None) -> str:
     if run is None:
         return "Nothing is running here, so there is nothing to cancel."
     name = f"Run `{run_facts.short_id(run)}`"
+    if run_facts.was_cancelled(run) and all(state.status == TaskStatus.SKIPPED for state in run_facts.states(run)):
+        return f"{name} is cancelled: it had not begun."
     if RunStatus(run.status).is_terminal:
         return f"{name} is over already. {headline(run)}"
     return f"{name} is being stopped. Its comment tells when it has ended."

@@ -107,10 +107,10 @@ def _particulars(run: SpecAutomationRun, prefix: str) -> list[str]:
 
 def _hitch(run: SpecAutomationRun) -> str:
     state = run_facts.current_state(run)
-    message = (
-        (state.details or {}).get("message") if state is not None and state.status == TaskStatus.RETRYING else None
+    summary = (
+        (state.details or {}).get("summary") if state is not None and state.status == TaskStatus.RETRYING else None
     )
-    return run_facts.one_line(message, 500) if isinstance(message, str) else ""
+    return run_facts.one_line(summary, 500) if isinstance(summary, str) else ""
 
 
 def _files(run: SpecAutomationRun) -> str:

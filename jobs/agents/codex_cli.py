@@ -7,7 +7,8 @@ has none it does nothing and exits with 0). The user's text is in a file: a ``$n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from db.vocabulary import ErrorCode, Phase
@@ -16,6 +17,7 @@ from jobs.ports import AgentCommand, AgentReport, AgentRequest
 
 REQUEST_FILE = "speckit/request.md"
 KEY_VARIABLE = "SPECKIT_GATEWAY_KEY"
+MODEL_VARIABLE = "SPECKIT_CODEX_MODEL"
 LONGEST_MESSAGE = 500
 
 SKILLS = {
@@ -24,21 +26,16 @@ SKILLS = {
     Phase.SPECKIT_TASKS: "speckit-tasks",
 }
 
+
+def _words(*patterns: str) -> re.Pattern[str]:
+    """Any of these as a word of its own: the 404 of ``status 404``, not that of ``14040 tokens`` or ``12,404``."""
+    return re.compile(rf"(?<![^\W_])(?<!\d[.,])(?:{'|'.join(patterns)})(?![^\W_])(?![.,]\d)", re.IGNORECASE)
+
+
 # What a failure is, by codex's own words: its exit code is 1 for every one of them.
-_REFUSED = ("401", "403", "Unauthorized", "invalid_api_key", "quota", "billing", "404", "model_not_found")
-_AWAY = (
-    "429",
-    "rate limit",
-    "Rate limit",
-    "stream disconnected",
-    "500",
-    "502",
-    "503",
-    "504",
-    "timed out",
-    "overloaded",
-)
-_TOO_LONG = ("context window", "context_length", "maximum context")
+_TOO_LONG = _words("context[ _]window", "context_length", "maximum context")
+_REFUSED = _words("401", "403", "404", "unauthorized", "invalid_api_key", "quota", "billing", "model_not_found")
+_AWAY = _words("429", "500", "502", "503", "504", "rate[ _]limit", "stream disconnected", "timed out", "overloaded")
 
 
 class CodexCli:
@@ -50,6 +47,11 @@ class CodexCli:
 
     def __init__(self, model: str) -> None:
         self._model = model
+        self.runtime_env: Mapping[str, str] = {
+            "CODEX_HOME": "/home/agent/codex",
+            "NO_COLOR": "1",
+            MODEL_VARIABLE: model,
+        }
 
     def version_argv(self) -> Sequence[str]:
         """See ``Agent.version_argv``."""
@@ -57,7 +59,7 @@ class CodexCli:
 
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         """See ``Agent.command``. The key is the run's throw-away one."""
-        environment = {"CODEX_HOME": "/home/agent/codex", KEY_VARIABLE: gateway_key, "NO_COLOR": "1"}
+        environment = {**self.runtime_env, KEY_VARIABLE: gateway_key}
         if request.feature_directory:
             environment["SPECIFY_FEATURE_DIRECTORY"] = request.feature_directory
         return AgentCommand(
@@ -162,13 +164,13 @@ def _events(stdout: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _raise_known(failure: str) -> None:
-    if any(words in failure for words in _TOO_LONG):
+    if _TOO_LONG.search(failure):
         raise UserError(
             ErrorCode.AGENT_FAILED, "The request and the repository are too long for the model. Ask for less at a time."
         )
-    if any(words in failure for words in _REFUSED):
+    if _REFUSED.search(failure):
         raise AppError(ErrorCode.AGENT_NOT_CONFIGURED, f"running codex: the model's endpoint refused: {failure}")
-    if any(words in failure for words in _AWAY):
+    if _AWAY.search(failure):
         raise TransientError(ErrorCode.AGENT_FAILED, f"running codex: {failure}")
 
 

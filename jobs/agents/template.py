@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jobs.ports import AgentCommand, AgentReport, AgentRequest
 
@@ -18,6 +18,9 @@ class TemplateAgent:
     # The repository is set up for codex, so that people can go on with an agent that understands what it reads.
     integration = "codex"
     needs_gateway = False
+
+    def __init__(self) -> None:
+        self.runtime_env: Mapping[str, str] = {}
 
     def version_argv(self) -> Sequence[str]:
         """See ``Agent.version_argv``."""

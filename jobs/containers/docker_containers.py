@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from jobs.gateway import Gateway
 from jobs.ports import Agent, GitContainer, JobContainer
 
 GONE_WITHIN_SECONDS = 20.0
+MADE_WITHIN_SECONDS = 10.0
 
 
 class DockerContainers:
@@ -56,6 +57,7 @@ class DockerContainers:
         self._gateway = gateway
         self._limits = limits or ContainerLimits()
         self._sessions: dict[UUID, list[Session]] = {}
+        self._creating: dict[UUID, set[asyncio.Task[str]]] = {}
 
     async def start(self, lease: Lease, agent: Agent, deadline_seconds: float) -> tuple[GitContainer, JobContainer]:
         """See ``Containers.start``. Raises AppError ``engine.image_missing``, ``agent.not_configured`` and
@@ -82,6 +84,7 @@ class DockerContainers:
             session.hang_up()
         if self._gateway is not None:
             await self._gateway.close_run(run_id)
+        unfinished = await self._creations_end(run_id)
         deadline = asyncio.get_running_loop().time() + GONE_WITHIN_SECONDS
         while found := await self._find(run_id):
             await asyncio.gather(*(self._remove_one(container_id) for container_id in found))
@@ -90,6 +93,11 @@ class DockerContainers:
                     ErrorCode.ENGINE_UNREACHABLE,
                     f"removing the containers of run {run_id}: {len(found)} are still there",
                 )
+        if unfinished:
+            raise TransientError(
+                ErrorCode.ENGINE_UNREACHABLE,
+                f"removing the containers of run {run_id}: the engine is still making {unfinished}",
+            )
 
     async def runs_present(self) -> Collection[UUID]:
         """The runs, of whatever installation uses this engine, that have a container. Raises TransientError."""
@@ -134,7 +142,7 @@ class DockerContainers:
                 f"the agent {agent.name} needs a model, and no model key is configured; set OPENAI_API_KEY",
             )
         try:
-            return await self._gateway.open_run(lease.run_id, self._gateway_root)
+            return await self._gateway.open_run(lease, self._gateway_root)
         except OSError as error:
             raise AppError(
                 ErrorCode.AGENT_NOT_CONFIGURED, f"opening the way to the model in {self._gateway_root}: {error}"
@@ -166,7 +174,8 @@ class DockerContainers:
         )
         for last in (False, True):
             try:
-                made = await self._engine.call(
+                return await self._creation(
+                    lease.run_id,
                     lambda client: client.create_container(
                         self._engine.image,
                         list(idle_command(deadline_seconds)),
@@ -174,7 +183,7 @@ class DockerContainers:
                         user=IDLE_USER,
                         labels=dict(labels(str(lease.run_id), lease.epoch, socket.gethostname(), role)),
                         host_config=client.create_host_config(**shape),
-                    )
+                    ),
                 )
             except NotFound as error:
                 raise self._engine.image_missing() from error
@@ -185,9 +194,35 @@ class DockerContainers:
                         ErrorCode.ENGINE_CONTAINER_LOST, f"creating the {role} container: the name {name} is taken"
                     ) from error
                 await self._remove_one(name)
-            else:
-                return str(made["Id"])
         raise AssertionError("not reached")
+
+    async def _creation(self, run_id: UUID, create: Callable[[docker.APIClient], Mapping[str, Any]]) -> str:
+        """Create a container and return its id. A thread cannot be cancelled: whoever gives up waiting here leaves a
+        creation under way, which ``remove`` waits for."""
+
+        async def creating() -> str:
+            return str((await self._engine.call(create))["Id"])
+
+        task = asyncio.create_task(creating())
+        under_way = self._creating.setdefault(run_id, set())
+        under_way.add(task)
+
+        def ended(task: asyncio.Task[str]) -> None:
+            under_way.discard(task)
+            if not under_way and self._creating.get(run_id) is under_way:
+                del self._creating[run_id]
+            if not task.cancelled():
+                task.exception()  # Told to whoever still waits; nobody else asks for it.
+
+        task.add_done_callback(ended)
+        return await asyncio.shield(task)
+
+    async def _creations_end(self, run_id: UUID) -> int:
+        """Wait for the creations under way, for a while. Returns how many still are."""
+        if not (under_way := self._creating.get(run_id)):
+            return 0
+        _, unfinished = await asyncio.wait(tuple(under_way), timeout=MADE_WITHIN_SECONDS)
+        return len(unfinished)
 
     async def _find(self, run_id: UUID) -> list[str]:
         found = await self._engine.call(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.runs import record_branch, record_head
+from db.runs import record_branch, record_head, record_visibility
 from db.session import Database
 from db.vocabulary import ArtifactType, ErrorCode
 from jobs.errors import UserError
@@ -54,7 +54,7 @@ class CommitPush:
         source: Source,
         checkpoints: Sequence[Checkpoint],
     ) -> Finished[Pushed]:
-        """Raises UserError ``publish.*``, ``repository.archived``, AppError ``github.access_lost``."""
+        """Raises UserError ``publish.*``, ``repository.archived``, ``github.access_lost``."""
         branch = request.branch_name or branch_for(request)
         patches = named_patches(request, source, checkpoints)
         head: str | None = None
@@ -63,7 +63,7 @@ class CommitPush:
         if head is None or head == source.base_sha:
             await self._keep(attempt, {"branch": None, "base_sha": source.base_sha, "head_sha": None, "commits": []})
             return Finished(Pushed(branch, None), {"no_changes": True})
-        await self._push(attempt, git, branch)
+        await self._push(attempt, request, git, branch)
         subjects = [patch.subject for patch in patches]
         details: Details = {"branch_name": branch, "base_sha": source.base_sha, "head_sha": head, "commits": subjects}
         await self._keep(attempt, details)
@@ -73,13 +73,20 @@ class CommitPush:
 
         return Finished(Pushed(branch, head), details, record)
 
-    async def _push(self, attempt: Attempt, git: GitContainer, branch: str) -> None:
+    async def _push(self, attempt: Attempt, request: RunRequest, git: GitContainer, branch: str) -> None:
         # Minutes have passed since the run was allowed: what was taken away meanwhile counts.
         repository = await self.publisher.repository(attempt.lease)
+        async with self.database.transaction() as session:
+            await record_visibility(session, attempt.lease, repository.private)
         if repository.archived:
             raise UserError(
                 ErrorCode.REPOSITORY_ARCHIVED,
                 f"{repository.slug} was archived meanwhile, so nothing could be pushed to it.",
+            )
+        if not await self.publisher.requester_may_write(attempt.lease):
+            raise UserError(
+                ErrorCode.GITHUB_ACCESS_LOST,
+                f"{request.requested_by} may no longer write to {repository.slug}, so nothing was pushed.",
             )
         async with self.database.transaction() as session:
             await record_branch(session, attempt.lease, branch)

@@ -80,11 +80,11 @@ class GitClone:
                     agent_backend=agent.name,
                     agent_version=tree.agent_version,
                     prompt_pack_version=tree.prompt_pack_version,
-                    runtime_env={},
+                    runtime_env=agent.runtime_env,
                     allowed=self.allowed_agents,
                 )
         except ImmutableRecord as error:
             raise UserError(
                 ErrorCode.RUN_INTERNAL,
-                "The job image was replaced while this run was under way, and its versions differ.",
+                "The job image or the agent's settings were changed while this run was under way. Start a new run.",
             ) from error

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.runs import record_visibility
+from db.session import Database
 from db.vocabulary import ArtifactType, ErrorCode
 from jobs.errors import AppError, UserError
 from jobs.ports import Agent, Containers, Publisher
@@ -20,8 +22,9 @@ LEAST_FREE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PrepareJob:
-    """Repeatable: it reads GitHub and the disk, and writes one file."""
+    """Repeatable: it reads GitHub and the disk, and writes one file and whether the repository is private."""
 
+    database: Database
     publisher: Publisher
     containers: Containers
     folder: RunFolder
@@ -44,6 +47,8 @@ class PrepareJob:
         repository, environment = await asyncio.gather(
             self.publisher.repository(attempt.lease), self.containers.environment()
         )
+        async with self.database.transaction() as session:
+            await record_visibility(session, attempt.lease, repository.private)
         if repository.archived:
             raise UserError(
                 ErrorCode.REPOSITORY_ARCHIVED,

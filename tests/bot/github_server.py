@@ -119,6 +119,7 @@ class GitHubServer:
             ("POST", rf"{repo}/issues/comments/(\d+)/reactions", self._react),
             ("POST", rf"{repo}/check-runs", self._create_check),
             ("PATCH", rf"{repo}/check-runs/(\d+)", self._update_check),
+            ("GET", rf"{repo}/check-runs/(\d+)", self._get_check),
             ("GET", rf"{repo}/commits/([^/]+)/check-runs", self._list_checks),
             ("GET", rf"{repo}/pulls", self._list_pulls),
             ("POST", rf"{repo}/pulls", self._create_pull),
@@ -218,6 +219,10 @@ class GitHubServer:
         check["all_annotations"] += body.get("output", {}).get("annotations", [])
         check.update(body)
         return self._json(check)
+
+    async def _get_check(self, request: web.Request, body: Any, number: str) -> web.Response:
+        check = next(check for check in self.checks if check["id"] == int(number))
+        return self._json({**check, "output": {"annotations_count": len(check["all_annotations"])}})
 
     async def _list_checks(self, request: web.Request, body: Any, sha: str) -> web.Response:
         found = [check for check in self.checks if check["head_sha"] == sha]

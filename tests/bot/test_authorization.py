@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.authorization import ROLE_ORDER, Allowed, Denied, authorize, rank
+from bot.authorization import ROLE_ORDER, Allowed, Denied, authorize, may, rank
 from bot.commands.model import Cancel, Help, ParsedCommand, ParseProblem, ProblemKind, Role, Specify, Status
 
 MISTYPED_SPECIFY = ParseProblem(ProblemKind.UNKNOWN_FLAG, "specify", "--foo")
@@ -53,3 +53,8 @@ def test_a_bot_gets_nothing_and_hears_nothing_whatever_its_role(command: ParsedC
 
 def test_roles_are_ordered_as_github_orders_them() -> None:
     assert sorted(["admin", "read", "maintain", "none", "write", "triage"], key=rank) == list(ROLE_ORDER)
+
+
+def test_a_role_is_enough_for_a_verb_or_not() -> None:
+    assert [role for role in ROLE_ORDER if may("specify", role)] == ["write", "maintain", "admin"]
+    assert not may("specify", "my-custom-role")

@@ -410,6 +410,18 @@ async def test_many_annotations_go_fifty_at_a_time(world: World) -> None:
     assert [len(batch) for batch in sent] == [50, 50, 20]
 
 
+@pytest.mark.parametrize("after_write", [False, True], ids=["before", "after"])
+async def test_annotations_are_never_there_twice(world: World, after_write: bool) -> None:
+    notes = [{"path": "a", "start_line": n, "end_line": n, "message": "?"} for n in range(120)]
+    fields = {"head_sha": "a" * 40, "external_id": "r", "name": "n", "status": "completed"}
+    payload = {**fields, "output": {"title": "t", "summary": "s", "annotations": notes}}
+    check = await world.repo.create_check_run({**payload, "output": {"title": "t", "summary": "s"}})
+    world.server.fail("PATCH", "/check-runs/", status=502, times=2, after_write=after_write)
+    await world.repo.update_check_run(check, payload)
+    await world.repo.update_check_run(check, payload)
+    assert world.server.checks[0]["all_annotations"] == notes
+
+
 async def test_pull_requests_of_others_are_not_ours(world: World) -> None:
     world.server.pulls.append({"number": 5, "head": {"ref": "speckit/x", "repo": {"id": 77}}, "html_url": "u"})
     world.server.pulls.append({"number": 6, "head": {"ref": "speckit/x", "repo": None}, "html_url": "u"})

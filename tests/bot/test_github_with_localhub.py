@@ -18,9 +18,21 @@ from bot.github.repo_client import GitHub, RepoClient
 from bot.reporting.pull_request import open_pull_request
 from bot.reporting.reporter import RunReporter
 from db.leases import Lease, claim, database_now
-from db.runs import NewRun, begin, finish_run, open_run, record_branch, record_head, record_source
+from db.runs import (
+    NewRun,
+    ReportFields,
+    begin,
+    finish_phase,
+    finish_run,
+    note_report,
+    open_run,
+    record_branch,
+    record_head,
+    record_source,
+    start_phase,
+)
 from db.session import Database
-from db.vocabulary import Phase, RunStatus
+from db.vocabulary import Phase, RunStatus, TaskStatus
 from localhub import App, Issue, LocalHub, Repository
 from tests.bot.github_world import PRIVATE_KEY, PUBLIC_KEY
 
@@ -129,7 +141,12 @@ async def test_a_run_from_its_first_comment_to_its_last_word(company: Company, d
     reporter = RunReporter(database, company.github, run_page_base=None, prefix="/speckit")
     reporter.changed(lease)
     head = hub.commit_files(company.shop, BRANCH, {"specs/001-x/spec.md": "# X\n"})
+    question = {"path": "specs/001-x/spec.md", "line": 1, "text": "Which?"}
     async with database.transaction() as session:
+        await start_phase(session, lease, Phase.SPECKIT_SPECIFY)
+        await finish_phase(
+            session, lease, Phase.SPECKIT_SPECIFY, TaskStatus.SUCCEEDED, details={"open_questions": [question]}
+        )
         await record_source(session, lease, "main", hub.branches(company.shop)["main"])
         await record_branch(session, lease, BRANCH)
         await record_head(session, lease, head)
@@ -137,7 +154,15 @@ async def test_a_run_from_its_first_comment_to_its_last_word(company: Company, d
     async with database.transaction() as session:
         await finish_run(session, lease, RunStatus.SUCCEEDED, "done")
     await reporter.finish(lease)
+    # As after a crash before the last row, and before the row that knows the check run.
+    for forgotten in ({}, {"check_run_id": None, "check_run_sha": None}):
+        async with database.transaction() as session:
+            forget: ReportFields = {"final_reported_at": None, **forgotten}  # type: ignore[typeddict-item]
+            await note_report(session, lease, lease.run_id, **forget)
+        await reporter.finish(lease)
     await reporter.close()
+    (check,) = hub.check_runs(company.shop, head)
+    assert [note["message"] for note in check.annotations] == ["Which?"]
     said = [comment.body for comment in hub.issue_thread(issue)[1:]]
     assert len(said) == 1
     assert f"[Pull request {number}]" in said[0]

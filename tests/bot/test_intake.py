@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -20,8 +20,9 @@ from bot.settings import Settings
 from db.deliveries import get_delivery, next_unhandled
 from db.leases import claim
 from db.models import Delivery, SpecAutomationRun
+from db.run_queries import runs_of_issue, runs_to_clean, runs_to_report
 from db.session import Database
-from db.vocabulary import DeliveryOutcome, Phase, RunStatus
+from db.vocabulary import DeliveryOutcome, ErrorCode, Phase, RunStatus
 from tests.bot.deliveries import comment_payload
 from tests.bot.fake_repos import FakeRepo, FakeRepos
 from tests.db.rows import record_delivery
@@ -242,6 +243,55 @@ async def test_a_reader_cancels_nothing(door: Door) -> None:
     await door.say("/speckit specify One")
     assert await door.say("/speckit cancel", "reader") is DeliveryOutcome.REFUSED
     assert (await door.only_run()).cancel_requested_by is None
+
+
+async def test_a_run_nobody_took_is_over_at_once(door: Door) -> None:
+    await door.say("/speckit specify One", comment__id=1)
+    await door.say("/speckit cancel", comment__id=2)
+    run = await door.only_run()
+    assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.RUN_CANCELLED)
+    assert run.result_summary == "Cancelled by mona before it began."
+    assert (run.lease_owner, run.cleanup_succeeded, run.crash_count) == (None, True, 0)
+    assert "had not begun" in door.replies[-1]
+    async with door.database.transaction() as session:
+        assert await claim(session, run.run_id, "worker", 45) is None
+        assert await runs_to_report(session) == [run.run_id]
+        assert await runs_to_clean(session) == []
+
+
+async def test_a_run_a_worker_took_is_its_to_stop(door: Door) -> None:
+    await door.say("/speckit specify One", comment__id=1)
+    async with door.database.transaction() as session:
+        assert await claim(session, (await runs_of_issue(session, 1296269, 7))[0].run_id, "worker", 45)
+    await door.say("/speckit cancel", comment__id=2)
+    run = await door.only_run()
+    assert (run.status, run.cancel_requested_by, run.lease_owner) == (RunStatus.QUEUED, "mona", "worker")
+    assert "is being stopped" in door.replies[-1]
+
+
+async def test_a_cancel_that_is_handled_twice_stops_one_run(door: Door) -> None:
+    await door.say("/speckit specify One", comment__id=1)
+    await door.say("/speckit specify Two", comment__id=2)
+    door.github.fail("comment", transient=True)
+    cancel = await door.record("/speckit cancel", comment__id=3)
+    assert await door.intake.handle(cancel, first_try=True) is None
+    door.github.failing.clear()
+    assert await door.as_sweeper(cancel) is DeliveryOutcome.ANSWERED
+    assert [run.status for run in await door.runs()] == [RunStatus.QUEUED, RunStatus.FAILED]
+
+
+# Who may see
+
+
+async def test_what_a_delivery_says_of_the_repository_goes_for_all_its_runs(door: Door) -> None:
+    await door.say("/speckit specify One", comment__id=1)
+    await door.say("/speckit status", "stranger", repository__private=True)
+    assert (await door.only_run()).private
+    old = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    await door.say("/speckit status", comment__created_at=old)
+    assert (await door.only_run()).private, "what was said an hour ago opens nothing"
+    await door.say("/speckit status")
+    assert not (await door.only_run()).private
 
 
 # When something is away

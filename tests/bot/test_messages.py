@@ -88,6 +88,11 @@ def test_cancel() -> None:
     assert messages.cancel_reply(succeeded_run(), "7f3a9c21") == snapshot(
         "Run `7f3a9c21` is over already. ✅ **Done.** [Pull request 12](https://github.example/acme/shop/pull/12) is open as a draft."
     )
+    never_began = failed_run(ErrorCode.RUN_CANCELLED, "Cancelled by bob before it began.")
+    never_began.task_states = example_run(RunStatus.QUEUED).task_states
+    for state in never_began.task_states:
+        state.status = TaskStatus.SKIPPED
+    assert messages.cancel_reply(never_began, None) == snapshot("Run `7f3a9c21` is cancelled: it had not begun.")
 
 
 def test_status() -> None:
@@ -179,12 +184,17 @@ def test_comment_while_a_phase_waits_for_its_next_try() -> None:
     run = example_run(at=Phase.GIT_CLONE)
     state = state_of(run, Phase.GIT_CLONE)
     state.status, state.attempt = TaskStatus.RETRYING, 2
-    state.details = {"error_code": "github.unavailable", "message": "cloning acme/shop: the connection broke"}
+    state.details = {
+        "error_code": "engine.unreachable",
+        "message": "asking the Docker engine at tcp://10.0.0.5:2375: refused",
+        "summary": "The container engine had a problem.",
+    }
+    assert "10.0.0.5" not in told(run)
     assert told(run).split("\n\n")[:3] == snapshot(
         [
             "🔁 **A hitch while cloning the repository;** it is tried again.",
             "Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.",
-            "cloning acme/shop: the connection broke",
+            "The container engine had a problem.",
         ]
     )
 

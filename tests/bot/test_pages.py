@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -36,6 +37,7 @@ from db.vocabulary import ArtifactType, Phase, RunStatus, TaskStatus
 from jobs.output import PhaseLogs
 from jobs.redaction import Redactor
 from tests.bot.conftest import StartWeb, WebProcess
+from tests.bot.deliveries import comment_payload
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -174,7 +176,8 @@ class Book:
         """The run is over."""
         async with self.database.transaction() as session:
             outcome = TaskStatus.FAILED if status is RunStatus.FAILED else TaskStatus.SUCCEEDED
-            details = {"error_code": "run.internal", "message": summary} if status is RunStatus.FAILED else None
+            told = {"error_code": "run.internal", "message": "asking tcp://10.0.0.5:2375", "summary": summary}
+            details = told if status is RunStatus.FAILED else None
             await finish_phase(session, lease, Phase.PREPARE_JOB, outcome, details=details)
             await finish_run(session, lease, status, summary, "run.internal" if status is RunStatus.FAILED else None)
 
@@ -245,6 +248,7 @@ async def test_a_run_that_is_over_says_why_and_refreshes_no_more(web_process: We
     seen = harmless(page)
     assert "cloning acme/shop: authentication refused" in seen.text
     assert "run.internal" in seen.text
+    assert "10.0.0.5" not in seen.text
     assert "http-equiv" not in page
 
 
@@ -541,3 +545,21 @@ async def test_there_is_no_route_but_these(web_process: WebProcess) -> None:
         *((method, "/runs/{run_id}") for method in ("GET", "HEAD")),
         *((method, "/runs/{run_id}/artifacts/{artifact_id}") for method in ("GET", "HEAD")),
     }
+
+
+async def test_a_repository_made_private_hides_the_pages_of_its_runs(start_web: StartWeb) -> None:
+    process = await start_web(SPECKIT_PUBLIC_URL="https://speckit.example")
+    book = Book(process.database, process.settings.artifact_root)
+    lease = await book.begun(lambda new: replace(new, repository_id=1296269))
+    artifact = await book.artifact(lease, b"x")
+    elsewhere = await book.begun()
+    paths = [f"/runs/{lease.run_id}", f"/runs/{lease.run_id}/artifacts/{artifact}"]
+    assert [(await process.client.get(path)).status for path in paths] == [200, 200]
+    payload = comment_payload("/speckit help", repository__private=True)
+    assert await process.deliver(payload) == 202
+    async with asyncio.timeout(10):
+        while (await process.client.get(paths[0])).status == 200:
+            await asyncio.sleep(0.02)
+    assert [(await process.client.get(path)).status for path in paths] == [404, 404]
+    assert str(lease.run_id) not in await page_of(process, "/runs")
+    assert (await process.client.get(f"/runs/{elsewhere.run_id}")).status == 200

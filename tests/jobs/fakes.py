@@ -12,6 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from db.runs import Lease, get_run, guard, note_report
@@ -107,6 +108,8 @@ class World:
     """What commits come to, if not to what their content says."""
     exit_codes: dict[Phase, int] = field(default_factory=dict)
     archived: bool = False
+    private: bool = False
+    requester_may_write: bool = True
     requests: list[AgentRequest] = field(default_factory=list)
     sources: list[CloneSource] = field(default_factory=list)
     replayed: list[list[bytes]] = field(default_factory=list)
@@ -134,6 +137,7 @@ class FakeAgent:
     name = "template"
     integration = "generic"
     needs_gateway = False
+    runtime_env: Mapping[str, str] = MappingProxyType({"PACE": "slow"})
 
     def version_argv(self) -> Sequence[str]:
         return ("agent", "--version")
@@ -253,7 +257,14 @@ class FakeGitHub:
     async def repository(self, lease: Lease) -> Repository:
         await self._world.step("repository")
         await self._prove(lease)
-        return Repository("acme/shop", "main", False, self._world.archived, "http://127.0.0.1/acme/shop.git")
+        return Repository(
+            "acme/shop", "main", self._world.private, self._world.archived, "http://127.0.0.1/acme/shop.git"
+        )
+
+    async def requester_may_write(self, lease: Lease) -> bool:
+        await self._world.step("requester_may_write")
+        await self._prove(lease)
+        return self._world.requester_may_write
 
     async def open_pull_request(self, lease: Lease) -> PullRequest:
         await self._world.step("open_pull_request")

@@ -76,6 +76,23 @@ def test_codex_is_told_the_features_folder() -> None:
     assert "specs/001-x" in command.argv[-1]
 
 
+@pytest.mark.parametrize("agent", [TemplateAgent(), CodexCli("gpt-x")], ids=lambda agent: agent.name)
+def test_what_is_recorded_of_the_environment_is_forwarded_and_no_secret(agent: TemplateAgent | CodexCli) -> None:
+    environment = agent.command(request(), "http://127.0.0.1:8377/v1", "run-key").environment
+    assert agent.runtime_env.items() <= environment.items()
+    assert "run-key" not in str(agent.runtime_env)
+    assert not any("KEY" in name or "TOKEN" in name for name in agent.runtime_env)
+
+
+def test_the_record_of_codex_names_its_model() -> None:
+    assert CodexCli("gpt-x").runtime_env == {
+        "CODEX_HOME": "/home/agent/codex",
+        "NO_COLOR": "1",
+        "SPECKIT_CODEX_MODEL": "gpt-x",
+    }
+    assert TemplateAgent().runtime_env == {}
+
+
 def events(*made: object) -> bytes:
     return b"\n".join(json.dumps(event).encode() for event in made) + b"\n"
 
@@ -102,10 +119,20 @@ def test_codex_usage_of_another_shape_is_no_usage(usage: object) -> None:
     ("message", "kind", "code"),
     [
         ("unexpected status 401 Unauthorized: bad key", AppError, ErrorCode.AGENT_NOT_CONFIGURED),
+        (
+            "unexpected status 404 Not Found: no such model",
+            AppError,
+            ErrorCode.AGENT_NOT_CONFIGURED,
+        ),
+        ("insufficient_quota", AppError, ErrorCode.AGENT_NOT_CONFIGURED),
         ("exceeded your current quota", AppError, ErrorCode.AGENT_NOT_CONFIGURED),
         ("unexpected status 429 Too Many Requests", TransientError, ErrorCode.AGENT_FAILED),
+        ("rate_limit_exceeded: used 14040 tokens", TransientError, ErrorCode.AGENT_FAILED),
+        ("server_is_overloaded", TransientError, ErrorCode.AGENT_FAILED),
+        ("Rate limit reached: try again in 1.5s", TransientError, ErrorCode.AGENT_FAILED),
         ("stream disconnected before completion", TransientError, ErrorCode.AGENT_FAILED),
         ("unexpected status 502 Bad Gateway", TransientError, ErrorCode.AGENT_FAILED),
+        ("context_length_exceeded", UserError, ErrorCode.AGENT_FAILED),
         ("input exceeds the context window of this model", UserError, ErrorCode.AGENT_FAILED),
     ],
 )
@@ -113,6 +140,15 @@ def test_codex_failures_are_told_apart_by_their_words(message: str, kind: type[P
     with pytest.raises(kind) as failed:
         CodexCli("m").report(1, events({"type": "turn.failed", "error": {"message": message}}))
     assert failed.value.code is code
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["used 14040 tokens", "used 1,404 tokens", "wrote 500,000 bytes in 1.503 s", "item x4290", "the quotation is off"],
+)
+def test_a_number_in_codexs_words_is_not_taken_for_a_status(message: str) -> None:
+    report = CodexCli("m").report(1, events({"type": "turn.failed", "error": {"message": message}}))
+    assert (report.exit_code, report.message) == (1, message)
 
 
 def test_an_unknown_failure_of_codex_is_in_the_report() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
+import time
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import docker
@@ -206,6 +209,32 @@ async def test_a_cancelled_agent_leaves_nothing_after_removal(rig: Rig, engine: 
             await running
         await w.containers.remove(w.run_id)
         assert of_run(engine, w.run_id) == []
+
+
+async def test_a_creation_that_was_cancelled_is_waited_for_by_removal(
+    rig: Rig, engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread cannot be cancelled: the engine makes the container after nobody wants it any more."""
+    asked = threading.Event()
+    create = docker.APIClient.create_container
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        asked.set()
+        time.sleep(1)
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(docker.APIClient, "create_container", slowly)
+    lease = Lease(run_id=uuid4(), epoch=1, owner="t")
+    made = containers(rig.docker_host, rig.image, rig.folder)
+    starting = asyncio.create_task(made.start(lease, TemplateAgent(), 60))
+    assert await asyncio.to_thread(asked.wait, 10)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await made.remove(lease.run_id)
+    await asyncio.sleep(1.5)
+    assert of_run(engine, lease.run_id) == []
+    made.close()
 
 
 def containers(host: str, image: str, folder: Path) -> DockerContainers:

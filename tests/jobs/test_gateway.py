@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from db.runs import Lease
 from jobs.gateway import Gateway, GatewayAccess
 
 REAL_KEY = "sk-real-key-of-the-operator"
@@ -74,6 +75,10 @@ async def gateway(model: Model) -> AsyncIterator[Gateway]:
     await made.close()
 
 
+def lease(run_id: UUID | None = None, epoch: int = 1) -> Lease:
+    return Lease(run_id=run_id or uuid4(), epoch=epoch, owner="test")
+
+
 def client(access: GatewayAccess) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(access.folder / "socket")))
 
@@ -85,7 +90,7 @@ def key(access: GatewayAccess) -> dict[str, str]:
 async def test_the_answer_streams_through_with_the_real_key_in_place(
     gateway: Gateway, model: Model, root: Path
 ) -> None:
-    access = await gateway.open_run(uuid4(), root)
+    access = await gateway.open_run(lease(), root)
     async with (
         client(access) as session,
         session.post("http://x/v1/responses", data=b'{"model":"m"}', headers={**key(access), "X-Other": "1"}) as answer,
@@ -117,7 +122,7 @@ async def test_the_answer_streams_through_with_the_real_key_in_place(
 )
 async def test_nothing_else_passes(gateway: Gateway, model: Model, root: Path, method: str, path: str) -> None:
     model.release.set()
-    access = await gateway.open_run(uuid4(), root)
+    access = await gateway.open_run(lease(), root)
     reader, writer = await asyncio.open_unix_connection(str(access.folder / "socket"))
     writer.write(
         f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {access.key}\r\nConnection: close\r\n"
@@ -131,8 +136,8 @@ async def test_nothing_else_passes(gateway: Gateway, model: Model, root: Path, m
 
 @pytest.mark.parametrize("presented", ["", "Bearer ", "Bearer wrong", f"Bearer {REAL_KEY}", "Basic {key}", "Bearer é"])
 async def test_only_the_key_of_this_run_opens(gateway: Gateway, model: Model, root: Path, presented: str) -> None:
-    other = await gateway.open_run(uuid4(), root)
-    access = await gateway.open_run(uuid4(), root)
+    other = await gateway.open_run(lease(), root)
+    access = await gateway.open_run(lease(), root)
     for wrong in (presented.format(key=access.key), f"Bearer {other.key}"):
         async with (
             client(access) as session,
@@ -148,7 +153,7 @@ async def test_refusals_and_redirects_come_back_as_they_are(
     gateway: Gateway, model: Model, root: Path, status: int
 ) -> None:
     model.status = status
-    access = await gateway.open_run(uuid4(), root)
+    access = await gateway.open_run(lease(), root)
     async with (
         client(access) as session,
         session.get("http://x/v1/models", headers=key(access), allow_redirects=False) as answer,
@@ -162,7 +167,7 @@ async def test_refusals_and_redirects_come_back_as_they_are(
 
 async def test_a_dead_endpoint_is_a_bad_gateway(root: Path) -> None:
     gateway = Gateway(REAL_KEY, "http://127.0.0.1:1/v1")
-    access = await gateway.open_run(uuid4(), root)
+    access = await gateway.open_run(lease(), root)
     async with client(access) as session, session.get("http://x/v1/models", headers=key(access)) as answer:
         assert answer.status == 502
         assert REAL_KEY not in await answer.text()
@@ -171,7 +176,7 @@ async def test_a_dead_endpoint_is_a_bad_gateway(root: Path) -> None:
 
 async def test_a_stream_that_breaks_is_seen_as_broken(gateway: Gateway, model: Model, root: Path) -> None:
     model.cut = True
-    access = await gateway.open_run(uuid4(), root)
+    access = await gateway.open_run(lease(), root)
     async with (
         client(access) as session,
         session.post("http://x/v1/responses", data=b"{}", headers=key(access)) as answer,
@@ -183,17 +188,53 @@ async def test_a_stream_that_breaks_is_seen_as_broken(gateway: Gateway, model: M
 
 
 async def test_a_closed_run_has_no_socket_and_no_key(gateway: Gateway, model: Model, root: Path) -> None:
-    run_id = uuid4()
-    access = await gateway.open_run(run_id, root)
-    await gateway.close_run(run_id)
+    ours = lease()
+    access = await gateway.open_run(ours, root)
+    await gateway.close_run(ours.run_id)
     assert not access.folder.exists()
-    again = await gateway.open_run(run_id, root)
+    again = await gateway.open_run(ours, root)
     assert again.key != access.key
+
+
+async def test_a_worker_that_lost_its_lease_leaves_its_successors_socket_alone(
+    gateway: Gateway, model: Model, root: Path
+) -> None:
+    run_id = uuid4()
+    late = Gateway("sk-another-process", model.url)
+    lost = await late.open_run(lease(run_id, epoch=9), root)
+    neighbour = await late.open_run(lease(), root)
+    access = await gateway.open_run(lease(run_id, epoch=10), root)
+    assert not lost.folder.exists()
+    assert neighbour.folder.exists()
+    await late.close_run(run_id)
+    model.status = 429
+    async with client(access) as session, session.get("http://x/v1/models", headers=key(access)) as answer:
+        assert answer.status == 429
+    await late.close()
+
+
+async def test_an_older_epoch_that_comes_late_leaves_the_newer_one_alone(gateway: Gateway, root: Path) -> None:
+    run_id = uuid4()
+    late = Gateway("sk-another-process", "http://127.0.0.1:1")
+    access = await gateway.open_run(lease(run_id, epoch=2), root)
+    older = await late.open_run(lease(run_id, epoch=1), root)
+    assert older.folder != access.folder
+    await late.close()
+    assert (access.folder / "socket").exists()
+
+
+async def test_what_a_dead_worker_left_goes_with_the_next_start(gateway: Gateway, root: Path) -> None:
+    run_id = uuid4()
+    left = root / f"{run_id.hex[:12]}-3"
+    left.mkdir(parents=True)
+    (left / "socket").touch()
+    await gateway.open_run(lease(run_id, epoch=4), root)
+    assert not left.exists()
 
 
 async def test_the_folder_is_closed_to_others_and_open_to_the_container(gateway: Gateway, root: Path) -> None:
     deep = root / ("d" * 100) / ("e" * 100) / "gateway"
-    access = await gateway.open_run(uuid4(), deep)
+    access = await gateway.open_run(lease(), deep)
     assert stat.S_IMODE(deep.stat().st_mode) == 0o700
     assert stat.S_IMODE(access.folder.stat().st_mode) == 0o711
     assert stat.S_IMODE((access.folder / "socket").stat().st_mode) == 0o666

@@ -62,6 +62,7 @@ async def test_a_run_ends_with_a_pull_request_and_nothing_left(rig: Rig) -> None
         "template",
         "1.2.3",
     )
+    assert run.agent_configuration.runtime_env == {"PACE": "slow"}
 
 
 async def test_the_requests_text_goes_to_specify_only(rig: Rig) -> None:

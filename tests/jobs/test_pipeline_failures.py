@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from db.models import AutomationArtifact, SpecAutomationRun
 from db.session import Database
 from db.vocabulary import AGENT_PHASES, ErrorCode, Phase, RunStatus, TaskStatus
 from jobs.errors import AppError, PipelineError, TransientError, UserError
+from jobs.phase_runner import PhaseRunner
 from tests.jobs.fakes import BASE, FEATURE, TEMPLATES, added, fails
 from tests.jobs.rig import Rig
 
@@ -121,6 +122,27 @@ async def test_access_taken_away_before_the_push(rig: Rig) -> None:
     assert rig.world.branches == {}
 
 
+async def test_rights_taken_away_before_the_push(rig: Rig) -> None:
+    async def demote() -> None:
+        rig.world.requester_may_write = False
+
+    rig.world.at["commit"].append(demote)
+    run = await rig.finished()
+    assert run.error_code == ErrorCode.GITHUB_ACCESS_LOST
+    assert run.result_summary == "ada may no longer write to acme/shop, so nothing was pushed."
+    assert rig.world.branches == {}
+    assert "push_token" not in rig.world.tokens
+
+
+@pytest.mark.parametrize("step", ["repository", "commit"])
+async def test_a_repository_made_private_is_noticed(rig: Rig, step: str) -> None:
+    async def hide() -> None:
+        rig.world.private = True
+
+    rig.world.at[step].append(hide)
+    assert (await rig.finished()).private
+
+
 @pytest.mark.parametrize(
     ("patch", "says"),
     [
@@ -206,6 +228,27 @@ async def test_what_may_heal_is_tried_again(sqlite_rig: Rig, step: str, phase: P
     assert (
         artifact(run, f"phase-{phase}.stdout", 1).storage_path != artifact(run, f"phase-{phase}.stdout", 2).storage_path
     )
+
+
+async def test_people_are_told_nothing_of_the_operators_while_it_is_tried_again(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = TransientError(ErrorCode.ENGINE_UNREACHABLE, "asking tcp://10.0.0.5:2375: refused")
+    rig.world.at["start"].append(fails(error))
+    retried: list[Mapping[str, object]] = []
+    end_running = PhaseRunner.end_running
+
+    async def keep(self: PhaseRunner, status: TaskStatus, told: Mapping[str, object]) -> None:
+        retried.append(told)
+        await end_running(self, status, told)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PhaseRunner, "end_running", keep)
+        assert (await rig.finished()).status is RunStatus.SUCCEEDED
+    (told,) = retried
+    assert told["summary"] == "The container engine had a problem."
+    assert "10.0.0.5" in str(told["message"])
+    assert any("10.0.0.5" in str(vars(record).get("detail")) for record in caplog.records)
 
 
 async def test_after_three_tries_it_is_a_failure(rig: Rig) -> None:

@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from db.models import SpecAutomationRun
 from db.runs import request_cancel
 from db.session import Database
 from db.vocabulary import AGENT_PHASES, ErrorCode, Phase, RunStatus, TaskStatus
+from jobs import pipeline
 from jobs.errors import TransientError, UserError
 from tests.jobs.fakes import BASE, added, fails, waits
 from tests.jobs.rig import FAST, Rig
@@ -289,3 +292,86 @@ async def test_the_deadline_counts_from_the_first_start(rig: Rig) -> None:
     run = await rig.run(run_id)
     assert run.error_code == ErrorCode.RUN_TIMED_OUT
     assert (run.started_at, run.deadline_at) == (first.started_at, first.deadline_at)
+
+
+# Handing over while the database is away
+
+
+def breaks(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> list[str]:
+    """Let the database be away for so many calls of one of the pipeline's own functions."""
+    real, calls = getattr(pipeline, name), []
+
+    async def away(*args: object) -> object:
+        calls.append(name)
+        if len(calls) <= times:
+            raise OperationalError("asking", None, Exception("the database is away"))
+        return await real(*args)
+
+    monkeypatch.setattr(pipeline, name, away)
+    return calls
+
+
+async def stopped_in_the_middle(rig: Rig) -> tuple[UUID, asyncio.Task[None]]:
+    reached = asyncio.Event()
+    rig.world.at["agent:speckit_plan"].append(waits(reached))
+    run_id = await rig.open()
+    work = asyncio.create_task(rig.pipeline().run(run_id))
+    await asyncio.wait_for(reached.wait(), 10)
+    return run_id, work
+
+
+@pytest.mark.parametrize("name", ["guard", "release"])
+async def test_a_hand_over_waits_a_moment_for_the_database(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    run_id, work = await stopped_in_the_middle(rig)
+    breaks(monkeypatch, name, times=1)
+    work.cancel()
+    await asyncio.wait({work}, timeout=5)
+    assert work.cancelled()
+    assert (await rig.run(run_id)).lease_owner is None
+    assert rig.world.alive == {}
+
+
+@pytest.mark.parametrize("name", ["guard", "release"])
+async def test_the_containers_go_even_when_the_database_stays_away(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    run_id, work = await stopped_in_the_middle(rig)
+    calls = breaks(monkeypatch, name, times=1000)
+    work.cancel()
+    await asyncio.wait({work}, timeout=5)
+    assert work.cancelled()
+    assert len(calls) > 1
+    assert rig.world.alive == {}
+    assert (await rig.run(run_id)).lease_owner is not None
+
+
+async def test_a_worker_stopped_while_it_takes_a_run_hands_it_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = await rig.open()
+    woken: list[tuple[UUID, int]] = []
+    taken = asyncio.Event()
+
+    async def wake_next(run: UUID, epoch: int) -> None:
+        woken.append((run, epoch))
+
+    worker = rig.pipeline(wake_next=wake_next)
+    take = worker.take
+
+    async def slow_take(run: UUID) -> pipeline.Execution | None:
+        execution = await take(run)
+        taken.set()
+        await asyncio.sleep(0.1)
+        return execution
+
+    monkeypatch.setattr(worker, "take", slow_take)
+    work = asyncio.create_task(worker.run(run_id))
+    await asyncio.wait_for(taken.wait(), 10)
+    work.cancel()
+    await asyncio.wait({work}, timeout=5)
+    assert work.cancelled()
+    run = await rig.run(run_id)
+    assert (run.status, run.lease_owner) == (RunStatus.IN_PROGRESS, None)
+    assert woken == [(run_id, 2)]
+    await rig.pipeline().run(run_id)
+    assert_one_of_everything(rig, await rig.run(run_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import random
@@ -173,3 +174,17 @@ def test_no_secret_hides_where_a_flood_was_cut(tmp_path: Path) -> None:
         content = logs.files[0].path.read_bytes()
         assert secret[:12].encode() not in content
         assert secret[2:].encode() not in content
+
+
+def test_a_full_disk_leaves_no_log_open(tmp_path: Path) -> None:
+    (tmp_path / "phase-git_clone.stdout").symlink_to("/dev/full")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    logs = PhaseLogs(tmp_path, "git_clone", 1, Redactor(), 1 << 20)
+    with pytest.raises(OSError, match="No space left") as full, logs:  # noqa: PT012
+        logs.output.stderr.write(b"line\n" * 30_000)
+        assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+        logs.output.stdout.write(b"held back")
+    assert full.value.errno == errno.ENOSPC
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert [file.name for file in logs.files] == ["phase-git_clone.stderr"]
+    assert logs.files[0].size_bytes == 150_000

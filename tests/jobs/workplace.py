@@ -63,6 +63,7 @@ class ScriptAgent:
     name: str = "script"
     integration: str = "codex"
     needs_gateway: bool = False
+    runtime_env: Mapping[str, str] = field(default_factory=dict)
 
     def version_argv(self) -> Sequence[str]:
         return ["bash", "--version"]

@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from db.models import SpecAutomationRun
+from localhub.conversations import BODY_LIMIT
 from localhub.git_repository import Submodule, Symlink, TreeEntry
 from tests.hostile_agents import ImageWith
 from tests.scenario import INVOICE, SHOP, Scenario
@@ -32,7 +33,7 @@ async def failed(s: Scenario, code: str, *sentences: str) -> SpecAutomationRun:
 @pytest.mark.parametrize(
     "text",
     [
-        "x" * 65_000,
+        "x" * (BODY_LIMIT - len("/speckit specify ")),
         "Let customers pay 💶 by invoice 🧾 in 日本語",
         "Let \u202ecustomers\u202c pay \u2066by\u2069 invoice",
         "Pay\x00 by invoice",
@@ -40,17 +41,27 @@ async def failed(s: Scenario, code: str, *sentences: str) -> SpecAutomationRun:
         "'; DROP TABLE runs; -- $(touch /tmp/pwned) `id` ${HOME} %s {0} \\n",
         "--",
     ],
-    ids=["65k", "emoji", "right to left", "nul", "a line /speckit alone", "shell and SQL", "only dashes"],
+    ids=[
+        "as long as GitHub takes",
+        "emoji",
+        "right to left",
+        "nul",
+        "a line /speckit alone",
+        "shell and SQL",
+        "only dashes",
+    ],
 )
 async def test_strange_words_become_a_specification(open_stage: OpenStage, text: str) -> None:
     s = await open_stage()
     await s.comment(f"/speckit specify {text}")
     await s.rest()
     runs = await s.runs()
-    if not runs:
+    if text == "--":
+        assert not runs
         assert "/speckit specify" in s.reply().body
         return
-    assert runs[0].status == "succeeded", runs[0].result_summary
+    (run,) = runs
+    assert run.status == "succeeded", run.result_summary
     assert len(s.pull_requests()) == 1
 
 
@@ -164,24 +175,24 @@ TELLS_A_SECRET = """
 
 
 @pytest.mark.parametrize(
-    ("script", "code", "sentence"),
+    ("script", "codes", "sentence"),
     [
-        pytest.param(WRITES_NOTHING, "agent.no_output", "spec.md", id="writes nothing"),
-        pytest.param(EXITS_WELL, "agent.no_output", "spec.md", id="exits 0 with no file"),
-        pytest.param("echo oops >&2; exit 3", "agent.failed", "", id="exits 3"),
-        pytest.param(WRITES_A_WORKFLOW, "publish.protected_path", ".github/workflows/steal.yml", id="workflow"),
-        pytest.param(LINKS_TO_PASSWD, "publish.forbidden_file", "spec.md", id="link to /etc/passwd"),
-        pytest.param(CHANGES_THE_CODE, "publish.protected_path", "src/shop.py", id="changes the code"),
-        pytest.param(NESTS_A_REPOSITORY, "publish.forbidden_file", "specs/nested", id="nested repository"),
-        pytest.param(TELLS_A_SECRET, "publish.secret", "spec.md", id="secret"),
-        pytest.param(PRINTS_A_GIGABYTE, "agent.too_much_output", "", id="prints 1 GB"),
-        pytest.param(FILLS_THE_DISK, None, "", id="fills the disk"),
-        pytest.param(EATS_MEMORY, None, "", id="eats memory"),
-        pytest.param(FORKS_FOREVER, None, "", id="fork bomb"),
+        pytest.param(WRITES_NOTHING, {"agent.no_output"}, "spec.md", id="writes nothing"),
+        pytest.param(EXITS_WELL, {"agent.no_output"}, "spec.md", id="exits 0 with no file"),
+        pytest.param("echo oops >&2; exit 3", {"agent.failed"}, "", id="exits 3"),
+        pytest.param(WRITES_A_WORKFLOW, {"publish.protected_path"}, ".github/workflows/steal.yml", id="workflow"),
+        pytest.param(LINKS_TO_PASSWD, {"publish.forbidden_file"}, "spec.md", id="link to /etc/passwd"),
+        pytest.param(CHANGES_THE_CODE, {"publish.protected_path"}, "src/shop.py", id="changes the code"),
+        pytest.param(NESTS_A_REPOSITORY, {"publish.forbidden_file"}, "specs/nested", id="nested repository"),
+        pytest.param(TELLS_A_SECRET, {"publish.secret"}, "spec.md", id="secret"),
+        pytest.param(PRINTS_A_GIGABYTE, {"agent.too_much_output"}, "", id="prints 1 GB"),
+        pytest.param(FILLS_THE_DISK, {"agent.failed", "publish.too_large"}, "", id="fills the disk"),
+        pytest.param(EATS_MEMORY, {"agent.out_of_memory"}, "", id="eats memory"),
+        pytest.param(FORKS_FOREVER, {"agent.failed"}, "", id="fork bomb"),
     ],
 )
 async def test_an_agent_that_misbehaves(
-    open_stage: OpenStage, image_with: ImageWith, script: str, code: str | None, sentence: str
+    open_stage: OpenStage, image_with: ImageWith, script: str, codes: set[str], sentence: str
 ) -> None:
     s = await open_stage(SPECKIT_JOB_IMAGE=image_with(textwrap.dedent(script)))
     comment = await s.comment(f"/speckit specify {INVOICE}")
@@ -192,7 +203,7 @@ async def test_an_agent_that_misbehaves(
     assert s.reactions(comment) == ["confused", "eyes"]
     body = s.reply().body
     assert str(run.error_code) in body
-    assert code in {None, run.error_code}, (run.error_code, run.result_summary)
+    assert run.error_code in codes, (run.error_code, run.result_summary)
     assert sentence in body, body
     assert "root:x:0:0" not in body
     assert any(artifact.name == "phase-speckit_specify.stdout" for artifact in run.artifacts)

@@ -3,54 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 from pathlib import Path
 
 import pytest
 from docker.errors import APIError
-from docker.models.containers import Container
 
-from db.vocabulary import Phase
-from jobs.containers.shape import USER
-from tests.scenario import INVOICE, WEBHOOK_SECRET, Scenario
+from jobs.containers.shape import Role
+from tests.scenario import INVOICE
 from tests.scenarios.conftest import OpenStage
+from tests.scenarios.looking import container_of, found_in, look_inside, plan_is_running
 
 pytestmark = pytest.mark.engine
 
 MODEL_KEY = "sk-canary-0123456789abcdefghijklmnopqrstuvwxyz"
-LOOK = "cat /proc/*/environ /proc/*/cmdline 2>/dev/null; tar -c -f - -C / work home tmp baseline run etc 2>/dev/null"
-"""What the agent itself could read: the same user, in the same container. /opt is the image's, which is the same for
-every run and read-only."""
-
-
-def secrets_of(s: Scenario) -> dict[str, bytes]:
-    """Every secret there is, also as HTTP's basic authentication writes it."""
-    found = {
-        "webhook secret": WEBHOOK_SECRET.encode(),
-        "private key": s.settings.private_key.splitlines()[5].encode(),
-        "model key": MODEL_KEY.encode(),
-    }
-    for number, token in enumerate(s.hub.state.tokens):
-        found[f"token {number}"] = token.encode()
-        found[f"token {number} as basic authentication"] = base64.b64encode(f"x-access-token:{token}".encode())
-    return found
-
-
-def found_in(s: Scenario, content: bytes) -> list[str]:
-    return [name for name, secret in secrets_of(s).items() if secret in content]
-
-
-def containers_of(s: Scenario, role: str) -> list[Container]:
-    return s.engine.containers.list(filters={"label": ["speckit-bot.run", f"speckit-bot.role={role}"]})
-
-
-async def plan_is_running(s: Scenario) -> bool:
-    runs = await s.runs()
-    return any(
-        state.phase == Phase.SPECKIT_PLAN and state.status == "running" for run in runs for state in run.task_states
-    )
 
 
 async def test_the_job_container_holds_no_secret_while_the_agent_works(
@@ -74,18 +41,14 @@ async def test_the_job_container_holds_no_secret_while_the_agent_works(
 
     run = (await s.runs())[0]
     inside: dict[str, bytes] = {}
-    for role in ("job", "git"):
-        (container,) = [c for c in containers_of(s, role) if c.labels["speckit-bot.run"] == str(run.run_id)]
-        inside[f"{role}: inspect"] = json.dumps(container.attrs).encode()
-        result = await asyncio.to_thread(container.exec_run, ["/bin/sh", "-c", LOOK], user=USER)
-        assert isinstance(result.output, bytes)
-        assert len(result.output) > 10_000, "nothing was looked at"
-        inside[f"{role}: processes and files"] = result.output
+    roles: tuple[Role, ...] = ("job", "git")
+    for role in roles:
+        for what, content in (await look_inside(container_of(s, run, role))).items():
+            inside[f"{role}: {what}"] = content
     looked = inside["job: processes and files"]
     assert b"\nwork/.specify/" in b"\n" + looked.replace(b"\0", b"\n"), "the look did not reach the agent's tree"
     assert b"TERM=dumb" in looked, "the look did not reach the agent's environment"
-    (job,) = [c for c in containers_of(s, "job") if c.labels["speckit-bot.run"] == str(run.run_id)]
-    host = job.attrs["HostConfig"]
+    host = container_of(s, run, "job").attrs["HostConfig"]
 
     await s.finish()
     assert not watcher.done(), "nobody watched to the end"
@@ -109,7 +72,7 @@ async def test_the_job_container_holds_no_secret_while_the_agent_works(
 
 
 async def test_nothing_kept_or_said_holds_a_secret(open_stage: OpenStage, tmp_path: Path) -> None:
-    s = await open_stage()
+    s = await open_stage(OPENAI_API_KEY=MODEL_KEY)
     await s.comment(f"/speckit specify {INVOICE}")
     run = await s.finish()
     assert run.status == "succeeded", run.result_summary

@@ -131,9 +131,11 @@ async def test_cancel_before_a_worker_took_the_run(open_stage: OpenStage) -> Non
     await s.until(lambda: _has_run(s))
     await s.comment("/speckit cancel")
     await s.hub.settle()
+    await s.until(lambda: _is_over(s))
     await s.start_worker()
     run = await s.finish()
     assert (run.status, run.error_code) == ("failed", "run.cancelled")
+    assert run.result_summary == "Cancelled by grace before it began."
     assert not s.pull_requests()
     assert s.reactions(comment) == ["confused", "eyes"]
 
@@ -161,6 +163,10 @@ async def test_the_agents_text_pings_nobody(open_stage: OpenStage) -> None:
         assert "@ada" not in outside_code
         assert "closes #1" not in outside_code
     assert mentions_command(s.pull_request().body) is mentions_command(s.reply().body) is False
+
+
+async def _is_over(s: Scenario) -> bool:
+    return (await s.runs())[0].completed_at is not None
 
 
 async def _has_run(s: Scenario) -> bool:
