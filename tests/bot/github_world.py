@@ -28,12 +28,16 @@ class Clock:
 
     seconds: float = 1_795_000_000.0
     slept: list[float] = field(default_factory=list)
+    held: asyncio.Event | None = None
+    """Nobody's sleep ends before it is set."""
 
     def now(self) -> float:
         return self.seconds
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        if self.held is not None:
+            await self.held.wait()
         self.seconds += seconds
         await asyncio.sleep(0)
 
