@@ -51,8 +51,8 @@ bench: setup ## figures, as ratios
 	@$(PY) -m bench.webhook
 	@$(BOT) engine run --image job -- $(PY) -m bench.overhead $(ARGS)
 
-docs: setup ## write docs/commands.md anew from the table of commands
-	$(PY) -c 'from pathlib import Path; from bot.commands.help import reference_page; Path("docs/commands.md").write_text(reference_page())'
+docs: setup ## write the generated pages in docs/ anew: commands, the repository's configuration and its schema
+	@$(PY) -m cli.pages
 
 lock: setup ## write requirements.lock anew after a change of a pin in pyproject.toml
 	$(PY) -m pip install --quiet --disable-pip-version-check uv

@@ -18,11 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from bot.draining import DrainedTasks
-from bot.github.app_auth import AppAuth
-from bot.github.repo_client import GitHub
-from bot.intake import IntakeService, Repos
+from bot.github.errors import GitHubError
 from bot.pages.views import Pages
+from bot.parts import WEB_SHARE, bot_parts
 from bot.queue import QueueUnavailable, RunQueue
+from bot.relevance import Relevance
 from bot.settings import Settings
 from bot.webhook import WebhookDoor
 from db.deliveries import get_delivery
@@ -55,13 +55,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class _WebProcess:
     """The parts of one process, and the order in which they come up and go down."""
 
-    def __init__(self, settings: Settings, database: Database, queue: RunQueue, github: Repos | None) -> None:
+    def __init__(self, settings: Settings, database: Database, queue: RunQueue) -> None:
         self.settings = settings
         self.database = database
         self.queue = queue
         self.tasks = DrainedTasks()
         self.pages = Pages(settings, database)
-        self._github = github
+        self._slug: str | None = None
         self._door: WebhookDoor | None = None
 
     async def life(self, app: web.Application) -> AsyncIterator[None]:
@@ -69,17 +69,31 @@ class _WebProcess:
         await require_current(self.settings.database_url)
         await self._warm_up()
         async with aiohttp.ClientSession(timeout=_GITHUB_TIMEOUT) as http:
-            github = self._github or self._github_of(http)
+            parts = bot_parts(self.settings, self.database, http, self.queue, share=WEB_SHARE)
             self._door = WebhookDoor(
                 secret=self.settings.github_webhook_secret.get_secret_value(),
-                command_prefix=self.settings.command_prefix,
+                relevance=Relevance(self.settings.command_prefix, self.settings.github_app_id, lambda: self._slug),
                 database=self.database,
-                intake=IntakeService(self.settings, self.database, github, self.queue),
+                intake=parts.intake,
                 tasks=self.tasks,
             )
+            learning = asyncio.create_task(self._learn_name(parts.github.app_slug), name="learn the App's name")
             yield
+            learning.cancel()
             await self.tasks.drain(DRAIN_SECONDS)
+            await parts.reporter.close()
         await self.queue.close()
+
+    async def _learn_name(self, ask: Callable[[], Awaitable[str]]) -> None:
+        """Only once it is known what people call the App, can they call it by its name."""
+        pause = 1.0
+        while self._slug is None:
+            try:
+                self._slug = await ask()
+            except GitHubError as error:
+                logger.warning("app_name_unknown", extra={"reason": str(error)})
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 300.0)
 
     async def webhook(self, request: web.Request) -> web.StreamResponse:
         """POST /webhooks/github."""
@@ -119,13 +133,6 @@ class _WebProcess:
             await get_delivery(session, "")
             await runs_of_issue(session, 0, 0)
 
-    def _github_of(self, http: aiohttp.ClientSession) -> GitHub:
-        settings = self.settings
-        auth = AppAuth(
-            http, app_id=settings.github_app_id, private_key=settings.private_key, api_url=settings.github_api_url
-        )
-        return GitHub(http, auth, settings.github_api_url)
-
     async def _database_answers(self) -> bool:
         try:
             async with asyncio.timeout(_PROBE_SECONDS), self.database.transaction() as session:
@@ -145,16 +152,13 @@ class _WebProcess:
         return True
 
 
-def create_app(
-    settings: Settings, *, database: Database, redis_url: str, github: Repos | None = None
-) -> web.Application:
+def create_app(settings: Settings, *, database: Database, redis_url: str) -> web.Application:
     """The web process as an application.
 
     ``database`` is opened and closed by the caller; ``redis_url`` is ``redis://``, ``rediss://`` or ``unix://`` and
-    need not answer yet. ``github`` is for those who bring their own way to GitHub; else it is made from the settings.
-    At the start it raises ``db.errors.SchemaOutdated`` when the database was not migrated.
+    need not answer yet. At the start it raises ``db.errors.SchemaOutdated`` when the database was not migrated.
     """
-    process = _WebProcess(settings, database, RunQueue(redis_url), github)
+    process = _WebProcess(settings, database, RunQueue(redis_url))
     app = web.Application(middlewares=[process.catch_all])
     app.cleanup_ctx.append(process.life)
     app.on_response_prepare.append(_add_headers)

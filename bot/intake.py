@@ -2,8 +2,8 @@
 
 Wanted: whoever may give a command gets what it asks for or a sentence that says why not, once; nobody else is
 bothered. Every step can be repeated, because a process may die between any two of them and the sweeper then handles the
-delivery again: a run is keyed by comment and position, enqueueing an id twice does nothing, a reaction is there or not,
-and the one reply of a delivery carries a marker that is looked for before it is posted a second time.
+delivery again: a run is keyed by what was said and the position in it, enqueueing an id twice does nothing, a reaction
+is there or not, and the one reply of a delivery carries a marker that is looked for before it is posted a second time.
 
 Known race: two handlers of one delivery at once could post the reply twice. So the web process gives up a delivery
 before the sweeper begins to look at it: it starts within DrainedTasks' patience (10 s) and stops after HANDLE_SECONDS,
@@ -15,36 +15,47 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
-from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from bot.authorization import Allowed, Denied, authorize
-from bot.commands.model import Cancel, Help, ParsedCommand, ParseProblem, Specify, Status
-from bot.commands.parser import parse
-from bot.events import Event, MalformedPayload, event_from_json
+from bot.acknowledging import acknowledge
+from bot.answering import quotes_questions
+from bot.asking import Asked, Hearing, asked_in
+from bot.button_presses import pressed
+from bot.cancelling import cancel, run_meant
+from bot.commands.help import help_text
+from bot.commands.model import Cancel, Config, Help, ParseProblem, Retry, RunCommand, Status
+from bot.commands.table import DEFAULT_ROLES
+from bot.configuration.checking import ConfigurationCheck
+from bot.configuration.effective import EffectiveConfig
+from bot.configuration.source import ConfigurationSource
+from bot.conversation import Conversation, conversation_about, conversation_of
+from bot.events import (
+    ButtonPressed,
+    CheckRerequested,
+    Event,
+    Labeled,
+    MalformedPayload,
+    PullRequestChanged,
+    SuiteRerequested,
+    event_from_json,
+)
 from bot.github.errors import GitHubError
-from bot.github.markers import reply_marker
-from bot.queue import QueueUnavailable, WakesRuns
-from bot.reporting import messages
+from bot.handling import Handling, Repo, Repos, TellsPlaces
+from bot.opening import RunOpener
+from bot.permitting import may_give, role_of, roles_for
+from bot.queue import WakesRuns
+from bot.reporting import messages, refusals
+from bot.runs_here import runs_here, status_here, view_from
 from bot.settings import Settings
-from db.cancelling import cancel_waiting
+from db.clarifications import to_tell
 from db.deliveries import finish_delivery, get_delivery, next_unhandled
 from db.models import SpecAutomationRun
-from db.runs import (
-    NewRun,
-    find_run,
-    get_run,
-    open_run,
-    request_cancel,
-    runs_of_issue,
-    set_visibility,
-)
+from db.records import Delivery
+from db.runs import runs_of_pull_request, set_visibility
 from db.session import Database
-from db.vocabulary import DeliveryOutcome, RunStatus
+from db.vocabulary import DeliveryOutcome
+
+__all__ = ["IntakeService", "Repo", "Repos", "TellsPlaces", "drain_unhandled"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,78 +65,38 @@ GIVE_UP_AFTER = timedelta(hours=24)
 FRESH = timedelta(minutes=5)
 """How long what a delivery says of its repository may be taken for how it is now."""
 
-MOST_COMMANDS = 10
-"""Commands of one comment that are carried out; a comment of 65,536 characters could hold thousands."""
-
-
-class Repo(Protocol):
-    """What intake says to GitHub about one repository. Every call raises GitHubError."""
-
-    async def permission_of(self, login: str) -> str: ...
-    async def find_comment(self, issue_number: int, marker: str) -> object | None: ...
-    async def comment(self, issue_number: int, body: str) -> object: ...
-    async def react(self, comment_id: int, content: Literal["eyes"]) -> None: ...
-
-
-class Repos(Protocol):
-    """Where the repositories come from: ``bot.github.repo_client.GitHub``."""
-
-    def repo(self, installation_id: int, repository_id: int, slug: str) -> Repo: ...
-
-
-@dataclass(slots=True)
-class _Handling:
-    """One delivery while it is handled."""
-
-    event: Event
-    repo: Repo
-    role: str
-    is_repeat: bool = False
-    """Somebody may have come some way with it before."""
-    accepted: bool = False
-    refused: bool = False
-    parts: list[str] = field(default_factory=list)
-
-    def say(self, sentence: str) -> None:
-        """Add to the one reply; saying the same twice adds nothing."""
-        if sentence not in self.parts:
-            self.parts.append(sentence)
-
-    def refuse(self, sentence: str) -> None:
-        """Say why something is not done."""
-        self.refused = True
-        self.say(sentence)
-
-    @property
-    def outcome(self) -> DeliveryOutcome:
-        """What the delivery row keeps."""
-        if self.accepted:
-            return DeliveryOutcome.ACCEPTED
-        if self.refused:
-            return DeliveryOutcome.REFUSED
-        return DeliveryOutcome.ANSWERED if self.parts else DeliveryOutcome.IGNORED
-
 
 class IntakeService:
     """Handles deliveries that were recorded; the web process and the sweeper both use it."""
 
-    def __init__(self, settings: Settings, database: Database, github: Repos, queue: WakesRuns) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        github: Repos,
+        queue: WakesRuns,
+        configuration: ConfigurationSource,
+        reporter: TellsPlaces,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._github = github
-        self._queue = queue
+        self._configuration = configuration
+        self._reporter = reporter
+        self._check = ConfigurationCheck(configuration)
+        self._runs = RunOpener(settings, database, queue)
+        self._owner = f"{socket.gethostname()}:intake"
 
     async def handle(self, delivery_id: str, *, first_try: bool = False) -> DeliveryOutcome | None:
-        """Do what the comment of a delivery asks for. Returns None when there was nothing to do, or when it could not
-        be done now: then the delivery stays unhandled, and the sweeper comes back to it."""
+        """Do what a delivery asks for. Returns None when there was nothing to do, or when it could not be done now:
+        then the delivery stays unhandled, and the sweeper comes back to it."""
         async with self._database.transaction() as session:
             delivery = await get_delivery(session, delivery_id)
         if delivery is None or delivery.handled_at is not None or (first_try and delivery.tries > 0):
             return None
         try:
             async with asyncio.timeout(HANDLE_SECONDS):
-                event = event_from_json(delivery.payload)
-                outcome = await self._carry_out(delivery_id, event, look_for_reply=delivery.tries > 0)
+                outcome = await self._carry_out(delivery, event_from_json(delivery.payload))
         except MalformedPayload:
             logger.exception("delivery_unreadable", extra={"delivery": delivery_id})
             outcome = DeliveryOutcome.FAILED
@@ -149,111 +120,103 @@ class IntakeService:
             if delivery is not None:
                 delivery.tries = 1
 
-    async def _carry_out(self, delivery_id: str, event: Event, *, look_for_reply: bool) -> DeliveryOutcome:
-        commands = await asyncio.to_thread(parse, event.body, self._settings.command_prefix)
-        if not commands or not event.author_is_person:
-            return DeliveryOutcome.IGNORED
+    async def _carry_out(self, delivery: Delivery, event: Event) -> DeliveryOutcome:
         await self._note_visibility(event)
         repo = self._github.repo(event.installation_id, event.repository_id, event.repository)
-        handling = _Handling(event, repo, await repo.permission_of(event.author), look_for_reply)
-        for index, command in enumerate(commands[:MOST_COMMANDS]):
-            match authorize(command, handling.role, author_is_person=event.author_is_person):
-                case Allowed():
-                    await self._obey(handling, command, index)
-                case Denied(verb=verb, role_needed=needed, role_held=held, told=True):
-                    handling.refuse(messages.not_allowed(event.author, verb, needed, held))
-                case Denied():
-                    pass
-        if len(commands) > MOST_COMMANDS and (handling.accepted or handling.parts):
-            handling.refuse(messages.too_many_commands(MOST_COMMANDS, len(commands)))
-        await self._acknowledge(delivery_id, handling, look_for_reply=look_for_reply)
+        checked = await self._check.heard(repo, event)
+        checked = await self._told_of_new_head(event) or checked
+        if isinstance(event, PullRequestChanged) or not event.actor_is_person:
+            return DeliveryOutcome.ANSWERED if checked else DeliveryOutcome.IGNORED
+        config = await self._configuration.of(repo)
+        talk, asked, run = await self._understood(event, config)
+        if talk is None or not asked:
+            return DeliveryOutcome.ANSWERED if checked else DeliveryOutcome.IGNORED
+        role = await repo.permission_of(event.actor)
+        handling = Handling(delivery.delivery_id, talk, repo, config, role, delivery.tries > 0, run)
+        most = config.limits.commands_per_comment
+        for each in asked[:most]:
+            if may_give(handling, each.command, self._settings.command_prefix):
+                await self._obey(handling, each)
+        if len(asked) > most and (handling.accepted or handling.parts):
+            handling.refuse(refusals.too_many_commands(most, len(asked)))
+        label = event.label if isinstance(event, Labeled) else None
+        await acknowledge(handling, self._reporter, self._owner, label=label)
         return handling.outcome
 
-    async def _obey(self, handling: _Handling, command: ParsedCommand, index: int) -> None:
-        match command:
-            case Specify():
-                await self._specify(handling, command, index)
-            case Cancel(run=asked):
-                handling.say(messages.cancel_reply(await self._cancel(handling, asked), asked))
+    async def _told_of_new_head(self, event: Event) -> bool:
+        """Whoever pushes to a pull request of ours finds a check run on the new head, too."""
+        if not isinstance(event, PullRequestChanged) or event.action != "synchronize":
+            return False
+        async with self._database.transaction() as session:
+            line = await runs_of_pull_request(session, event.repository_id, event.number)
+        if not line or not line[0].status.is_terminal or any(run.head_sha == event.head_sha for run in line):
+            return False
+        await self._reporter.later_commit(line[0].run_id, event.head_sha, self._owner)
+        return True
+
+    async def _understood(
+        self, event: Event, config: EffectiveConfig
+    ) -> tuple[Conversation | None, list[Asked], SpecAutomationRun | None]:
+        """Where something was asked, what, and of which run, if a button of its check run asked."""
+        match event:
+            case ButtonPressed() | CheckRerequested() | SuiteRerequested():
+                found = await pressed(self._database, event, config)
+                if found is None:
+                    return None, [], None
+                run, asked = found
+                return conversation_about(event, run), asked, run
+            case PullRequestChanged():
+                return None, [], None
+            case _:
+                hearing = Hearing(self._settings.command_prefix, await self._github.app_slug())
+                talk, asked = conversation_of(event), await asked_in(event, config, hearing)
+                return talk, [each for each in asked if await self._is_meant_for_us(talk, each)], None
+
+    async def _is_meant_for_us(self, talk: Conversation, asked: Asked) -> bool:
+        """Answers without a command are, if they answer questions of ours: people quote and number other things too."""
+        if asked.quoting is None:
+            return True
+        async with self._database.transaction() as session:
+            told = await to_tell(session, talk.repository_id, talk.issue_number)
+        return any(quotes_questions(asked.quoting, questions) for questions in told)
+
+    async def _obey(self, handling: Handling, asked: Asked) -> None:
+        talk, settings = handling.talk, self._settings
+        match asked.command:
+            case RunCommand():
+                await self._runs.start(handling, asked.command, asked)
+            case Retry(phase=phase):
+                await self._runs.retry(handling, phase, asked)
+            case Cancel(run=wanted):
+                run = run_meant(await runs_here(self._database, talk), talk, wanted, is_repeat=handling.is_repeat)
+                if run is not None:
+                    days = settings.retention_days
+                    run = await cancel(self._database, run, talk.actor, owner=self._owner, retention_days=days)
+                handling.say(messages.cancel_reply(run, wanted, await view_from(self._database, settings, talk)))
             case Status():
-                handling.say(await self._status(handling.event))
+                handling.say(await status_here(self._database, settings, talk))
+            case Config():
+                handling.say(messages.config_reply(handling.config.rows(), talk.repository))
             case Help(verb=verb):
-                handling.say(messages.help_reply(self._settings.command_prefix, handling.role, verb))
+                handling.say(
+                    help_text(
+                        settings.command_prefix,
+                        role_held=role_of(handling),
+                        place=talk.place,
+                        roles_needed=roles_for(handling),
+                        commands_off=[name for name in DEFAULT_ROLES if handling.config.is_off(name) is not None],
+                        verb=verb,
+                    )
+                )
             case ParseProblem():
-                handling.refuse(messages.parse_problem(command, self._settings.command_prefix))
-
-    async def _specify(self, handling: _Handling, command: Specify, index: int) -> None:
-        event, settings = handling.event, self._settings
-        if command.agent is not None and command.agent not in settings.agent_backends:
-            handling.refuse(messages.agent_not_allowed(command.agent, settings.agent_backends))
-            return
-        if event.archived:
-            handling.refuse(messages.repository_archived(event.repository))
-            return
-        async with self._database.transaction() as session:
-            run, created = await open_run(session, _new_run(event, command, index))
-        logger.info("run_opened" if created else "run_already_open", extra={"run": str(run.run_id)})
-        handling.accepted = True
-        if run.status == RunStatus.QUEUED:
-            await self._wake(run.run_id, run.lease_epoch + 1)
-
-    async def _wake(self, run_id: UUID, epoch: int) -> None:
-        try:
-            await self._queue.enqueue_run(run_id, epoch)
-        except QueueUnavailable as unavailable:
-            # The database is the truth: the sweeper enqueues whatever it says is queued.
-            logger.warning("run_not_enqueued", extra={"run": str(run_id), "reason": str(unavailable)})
-
-    async def _cancel(self, handling: _Handling, asked: str | None) -> SpecAutomationRun | None:
-        event = handling.event
-        async with self._database.transaction() as session:
-            run = await _run_meant(session, event, asked, handling.is_repeat)
-            if run is None or not await request_cancel(session, run.run_id, event.author):
-                return run
-            # With every slot busy no worker would see the wish for a long time. The sweeper reports the end.
-            hostname = socket.gethostname()
-            await cancel_waiting(
-                session,
-                run.run_id,
-                event.author,
-                owner=f"{hostname}:intake",
-                hostname=hostname,
-                retention_days=self._settings.retention_days,
-            )
-            return await get_run(session, run.run_id)
+                handling.refuse(messages.parse_problem(asked.command, settings.command_prefix))
 
     async def _note_visibility(self, event: Event) -> None:
         """A repository made private hides its runs at once. An old delivery may say what was, so it opens nothing."""
-        fresh = event.written_at is not None and datetime.now(UTC) - event.written_at < FRESH
+        fresh = event.happened_at is not None and datetime.now(UTC) - event.happened_at < FRESH
         if event.private or fresh:
             async with self._database.transaction() as session:
                 await set_visibility(session, event.repository_id, event.private)
-
-    async def _status(self, event: Event) -> str:
-        async with self._database.transaction() as session:
-            runs = await runs_of_issue(session, event.repository_id, event.issue_number)
-        page_base = None if event.private else self._settings.run_page_base
-        return messages.status_reply(runs, page_base)
-
-    async def _acknowledge(self, delivery_id: str, handling: _Handling, *, look_for_reply: bool) -> None:
-        event, repo = handling.event, handling.repo
-        if handling.accepted:
-            try:
-                await repo.react(event.comment_id, "eyes")
-            except GitHubError as error:
-                # A nicety: the run's own comment follows, and must not wait for it.
-                logger.warning("reaction_not_left", extra={"delivery": delivery_id, "reason": str(error)})
-        if not handling.parts:
-            return
-        try:
-            if look_for_reply and await repo.find_comment(event.issue_number, reply_marker(delivery_id)):
-                return
-            await repo.comment(event.issue_number, messages.reply(delivery_id, handling.parts))
-        except GitHubError as error:
-            if error.transient:
-                raise
-            # Nobody can be told here (locked, archived, deleted); what was asked is done all the same.
-            logger.warning("reply_not_left", extra={"delivery": delivery_id, "reason": str(error)})
 
 
 async def drain_unhandled(database: Database, intake: IntakeService, *, at_most: int = 50) -> int:
@@ -268,40 +231,3 @@ async def drain_unhandled(database: Database, intake: IntakeService, *, at_most:
             return tried
         await intake.handle(delivery.delivery_id)
     return at_most
-
-
-async def _run_meant(
-    session: AsyncSession, event: Event, asked: str | None, is_repeat: bool
-) -> SpecAutomationRun | None:
-    if asked is not None:
-        return await find_run(session, event.repository_id, event.issue_number, asked)
-    if is_repeat and event.written_at is not None:
-        # The run this very comment may have stopped already: an older one is not to be stopped in its place.
-        for run in await runs_of_issue(session, event.repository_id, event.issue_number):
-            by, at = run.cancel_requested_by, run.cancel_requested_at
-            if by == event.author and at is not None and at >= event.written_at:
-                return run
-    # A delivery may be handled again much later: never stop a run that was asked for after this comment was written.
-    alive = await runs_of_issue(session, event.repository_id, event.issue_number, alive_only=True)
-    return next((run for run in alive if run.comment_id is None or run.comment_id <= event.comment_id), None)
-
-
-def _new_run(event: Event, command: Specify, index: int) -> NewRun:
-    return NewRun(
-        command_key=f"{event.installation_id}:{event.comment_id}:{index}",
-        repository=event.repository,
-        repository_id=event.repository_id,
-        installation_id=event.installation_id,
-        private=event.private,
-        issue_number=event.issue_number,
-        on_pull_request=event.on_pull_request,
-        issue_title=event.issue_title,
-        comment_id=event.comment_id,
-        requested_by=event.author,
-        requested_by_id=event.author_id,
-        base_branch=command.base,
-        requested_spec_input=command.text,
-        until_phase=command.until,
-        dry_run=command.dry_run,
-        requested_agent=command.agent,
-    )

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from db.turns import Limits
+
 KNOWN_AGENTS = ("template", "codex_cli")
 """Every backend this version has; the operator's whitelist is a subset of it."""
 
@@ -79,9 +81,14 @@ class Settings(DatabaseSettings):
     openai_api_key: SecretStr | None = Field(None, alias="OPENAI_API_KEY")
     openai_base_url: str = Field("https://api.openai.com/v1", alias="OPENAI_BASE_URL")
     codex_model: str = Field("gpt-5-codex", alias="SPECKIT_CODEX_MODEL")
+    agent_models: Annotated[tuple[str, ...], NoDecode] = Field((), alias="SPECKIT_AGENT_MODELS")
 
     command_prefix: str = Field("/speckit", alias="SPECKIT_COMMAND_PREFIX", pattern=r"^/[a-z][a-z0-9-]{0,30}$")
+    config_file: Path | None = Field(None, alias="SPECKIT_CONFIG_FILE")
     max_runs: int = Field(2, alias="SPECKIT_MAX_RUNS", ge=1, le=64)
+    max_runs_per_installation: int = Field(10, alias="SPECKIT_MAX_RUNS_PER_INSTALLATION", ge=1, le=1000)
+    max_runs_per_repository: int = Field(4, alias="SPECKIT_MAX_RUNS_PER_REPOSITORY", ge=1, le=1000)
+    max_runs_per_person: int = Field(3, alias="SPECKIT_MAX_RUNS_PER_PERSON", ge=1, le=1000)
     run_timeout: int = Field(3600, alias="SPECKIT_RUN_TIMEOUT", ge=10, le=86_400)
     retention_days: int = Field(30, alias="SPECKIT_RETENTION_DAYS", ge=7)
     log_format: Literal["text", "json"] = Field("text", alias="SPECKIT_LOG_FORMAT")
@@ -109,7 +116,7 @@ class Settings(DatabaseSettings):
             raise ValueError("is shorter than 16 characters; make one with: openssl rand -hex 32")
         return value
 
-    @field_validator("agent_backends", mode="before")
+    @field_validator("agent_backends", "agent_models", mode="before")
     @classmethod
     def _split_backends(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -180,6 +187,18 @@ class Settings(DatabaseSettings):
     def default_agent(self) -> str:
         """The backend used unless a command asks for another."""
         return self.default_agent_or_none or self.agent_backends[0]
+
+    @property
+    def allowed_models(self) -> tuple[str, ...]:
+        """The models that a command or a repository's configuration may ask for."""
+        return tuple(
+            dict.fromkeys((*([self.codex_model] if "codex_cli" in self.agent_backends else []), *self.agent_models))
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """How many runs may work at once."""
+        return Limits(self.max_runs_per_installation, self.max_runs_per_repository, self.max_runs_per_person)
 
     @property
     def artifact_root(self) -> Path:

@@ -16,18 +16,16 @@ import json
 import logging
 import re
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.commands.parser import mentions_command
 from bot.draining import DrainedTasks
 from bot.events import Event, MalformedPayload, event_to_json, parse_event
 from bot.inbox import Inbox
-from bot.intake import IntakeService
+from bot.relevance import Relevance
 from db.deliveries import NewDelivery
 from db.session import Database
 
@@ -35,12 +33,6 @@ logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 25 * 1024 * 1024
 """Bytes. GitHub sends nothing bigger: https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap"""
-
-OLDEST = timedelta(days=4)
-"""GitHub redelivers for three days, and its clock may differ from ours. What was said before that is a replay."""
-
-_SHORT_COMMENT = 2000
-"""Characters. A longer one is parsed beside the event loop: somebody may have made it to take long."""
 
 _SMALL_BODY = 256 * 1024
 _BIG_BODIES_AT_ONCE = 3
@@ -61,14 +53,20 @@ class _Refused(Exception):  # noqa: N818 - an answer, not a failure
         self.reason = reason
 
 
+class Intake(Protocol):
+    """What happens to a delivery after the answer: ``bot.intake.IntakeService``."""
+
+    async def handle(self, delivery_id: str, *, first_try: bool = False) -> object: ...
+
+
 class WebhookDoor:
     """The handler of the route; one per process, since it counts the big bodies held at once."""
 
     def __init__(
-        self, *, secret: str, command_prefix: str, database: Database, intake: IntakeService, tasks: DrainedTasks
+        self, *, secret: str, relevance: Relevance, database: Database, intake: Intake, tasks: DrainedTasks
     ) -> None:
         self._secret = secret.encode()
-        self._prefix = command_prefix
+        self._relevance = relevance
         self._inbox = Inbox(database)
         self._intake = intake
         self._tasks = tasks
@@ -97,7 +95,7 @@ class WebhookDoor:
             except MalformedPayload as malformed:
                 raise _Refused(400, f"the payload does not fit the event {event_name}: {malformed}") from None
             del body, payload
-            if event is None or not await self._is_for_us(event):
+            if event is None or not await self._relevance.is_for_us(event):
                 return _answer(202, "nothing to do")
             return await self._record(delivery_id, event_name, event)
 
@@ -105,7 +103,7 @@ class WebhookDoor:
         delivery: NewDelivery = {
             "delivery_id": delivery_id,
             "event": event_name,
-            "action": "created",
+            "action": event.action,
             "said_key": event.said_key,
             "payload": event_to_json(event),
         }
@@ -117,21 +115,12 @@ class WebhookDoor:
             raise _Refused(503, "the database does not answer; redeliver later") from None
         logger.info(
             "delivery_recorded" if is_new else "delivery_already_known",
-            extra={"delivery": delivery_id, "repository": event.repository, "comment": event.comment_id},
+            extra={"delivery": delivery_id, "repository": event.repository, "kind": event.kind},
         )
         if not is_new:
             return _answer(202, "already known")
         self._tasks.start(lambda: self._intake.handle(delivery_id, first_try=True), f"intake {delivery_id}")
         return _answer(202, "accepted")
-
-    async def _is_for_us(self, event: Event) -> bool:
-        if not event.author_is_person or self._prefix not in event.body:
-            return False
-        if event.written_at is not None and datetime.now(UTC) - event.written_at > OLDEST:
-            return False
-        if len(event.body) <= _SHORT_COMMENT:
-            return mentions_command(event.body, self._prefix)
-        return await asyncio.to_thread(mentions_command, event.body, self._prefix)
 
     async def _verified_body(self, request: web.Request, signature: str, held: AsyncExitStack) -> bytearray:
         """The raw body, its signature checked. A big one holds a slot in ``held`` for as long as it is in memory."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.configuration.source import operator_layer
 from bot.logs import configure_logging
 from bot.queue import redis_settings
 from bot.settings import DatabaseSettings, Settings, SettingsError, load_database_settings, load_settings
@@ -58,6 +59,7 @@ def read_settings() -> Settings:
         settings = load_settings()
         if settings.redis_url is not None:
             redis_settings(settings.redis_url.get_secret_value())
+        operator_layer(settings.config_file, settings.agent_backends)
     except SettingsError as error:
         raise StartError(str(error)) from None
     except ValueError as error:

@@ -16,9 +16,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.base import storage_location
 from db.errors import ArtifactUnavailable
 from db.leases import Lease, database_now, guard
-from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState, storage_location
+from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
 from db.runs import DEFAULT_RETENTION_DAYS
 from db.vocabulary import ArtifactType, Phase, RunStatus, TaskStatus
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.leases import database_now
-from db.models import Delivery
+from db.records import Delivery
 from db.types import JsonObject
 from db.vocabulary import DeliveryOutcome
 

@@ -8,27 +8,23 @@ of a finished phase) are triggers, made by the migrations.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
-from typing import TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Connection,
-    Enum,
     ForeignKey,
     Index,
-    MetaData,
     UniqueConstraint,
     Uuid,
     case,
     event,
-    text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship, validates
 
+import db.records  # noqa: F401 - its tables belong to the same schema
+from db.base import RUN_ID, Base, bound_text_lengths, enum, relative_path, storage_location
 from db.errors import IllegalTransition, ImmutableRecord
 from db.types import CleanJson, CleanText, JsonObject, UtcDateTime
 from db.vocabulary import (
@@ -36,58 +32,15 @@ from db.vocabulary import (
     RUN_TRANSITIONS,
     TASK_TRANSITIONS,
     ArtifactType,
-    DeliveryOutcome,
     Phase,
     RunStatus,
     TaskStatus,
+    Trigger,
+    Verb,
 )
 
 MAX_COMMENT = 65_536
 """Characters GitHub allows in a comment."""
-
-_RUN_ID = "spec_automation_run.run_id"
-_NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-E = TypeVar("E", bound=StrEnum)
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=_NAMES)
-
-
-def _enum(kind: type[E], name: str) -> Enum:
-    return Enum(
-        kind,
-        name=name,
-        native_enum=False,
-        create_constraint=True,
-        validate_strings=True,
-        length=32,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
-def relative_path(path: str) -> str:
-    """Return ``path`` when it is relative, normal and free of ``..``. Raises ValueError otherwise."""
-    parts = path.split("/")
-    if not path or "\\" in path or ".." in path or any(part in {"", "."} for part in parts) or not path.isprintable():
-        raise ValueError(f"not a plain relative path: {path!r}")
-    return path
-
-
-def storage_location(path: str) -> str:
-    """Return ``path`` when it is an https URL or a plain relative path. Raises ValueError otherwise."""
-    if path.startswith("https://"):
-        if not urlsplit(path).hostname or not path.isprintable():
-            raise ValueError("not an https URL")
-        return path
-    return relative_path(path)
 
 
 class SpecAutomationRun(Base):
@@ -111,6 +64,8 @@ class SpecAutomationRun(Base):
             "issue_number > 0 AND repository_id > 0 AND installation_id > 0 AND requested_by_id > 0",
             name="ids_positive",
         ),
+        CheckConstraint("pull_request_number > 0", name="pull_request_positive"),
+        CheckConstraint("most_in_repository > 0 AND most_of_person > 0", name="limits_positive"),
         CheckConstraint(
             "length(requested_by) > 0 AND length(command_key) > 0"
             " AND length(repository) > 2 AND length(repository) - length(replace(repository, '/', '')) = 1",
@@ -119,6 +74,7 @@ class SpecAutomationRun(Base):
         Index("ix_spec_automation_run_issue", "repository_id", "issue_number", "created_at"),
         Index("ix_spec_automation_run_status", "status", "lease_expires_at"),
         Index("ix_spec_automation_run_created", "created_at", "run_id"),
+        Index("ix_spec_automation_run_pull_request", "repository_id", "pull_request_number"),
     )
 
     run_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
@@ -127,7 +83,7 @@ class SpecAutomationRun(Base):
     branch_name: Mapped[str | None] = mapped_column(CleanText(255))
     base_branch: Mapped[str | None] = mapped_column(CleanText(255))
     """None until the repository's own default (mostly ``main``) was asked for."""
-    status: Mapped[RunStatus] = mapped_column(_enum(RunStatus, "run_status"), default=RunStatus.QUEUED)
+    status: Mapped[RunStatus] = mapped_column(enum(RunStatus, "run_status"), default=RunStatus.QUEUED)
     result_summary: Mapped[str | None] = mapped_column(CleanText(4000, clip=True))
     requested_spec_input: Mapped[str] = mapped_column(CleanText(MAX_COMMENT, clip=True))
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -146,9 +102,25 @@ class SpecAutomationRun(Base):
     comment_id: Mapped[int | None] = mapped_column(BigInteger)
     requested_by: Mapped[str] = mapped_column(CleanText(100))
     requested_by_id: Mapped[int] = mapped_column(BigInteger)
-    until_phase: Mapped[Phase | None] = mapped_column(_enum(Phase, "until_phase"))
+    until_phase: Mapped[Phase | None] = mapped_column(enum(Phase, "until_phase"))
     dry_run: Mapped[bool] = mapped_column(default=False)
     requested_agent: Mapped[str | None] = mapped_column(CleanText(64))
+    verb: Mapped[Verb] = mapped_column(enum(Verb, "verb"), default=Verb.SPECIFY)
+    trigger: Mapped[Trigger] = mapped_column(enum(Trigger, "trigger"), default=Trigger.COMMENT)
+    requested_model: Mapped[str | None] = mapped_column(CleanText(100))
+    project: Mapped[str | None] = mapped_column(CleanText(200))
+    """The folder of the repository that Spec Kit takes for its root; None: the repository itself."""
+    pull_request_number: Mapped[int | None] = mapped_column(BigInteger)
+    """The pull request whose branch the run continues; None: it opens one of its own."""
+    writer_key: Mapped[str] = mapped_column(CleanText(200))
+    """Runs of a repository with the same key write to the same branch, so they work one after the other."""
+    retry_of: Mapped[UUID | None] = mapped_column(Uuid)
+    """The run whose finished phases this one takes over."""
+    arguments: Mapped[JsonObject] = mapped_column(CleanJson(262_144), default=dict)
+    """What the verb takes besides text: answers, accept_recommended, section, review_comment_id."""
+    most_in_repository: Mapped[int | None]
+    most_of_person: Mapped[int | None]
+    """How many runs the repository's configuration lets work at once when this one wants to begin."""
     base_sha: Mapped[str | None] = mapped_column(CleanText(64))
     head_sha: Mapped[str | None] = mapped_column(CleanText(64))
     feature_directory: Mapped[str | None] = mapped_column(CleanText(512))
@@ -217,9 +189,9 @@ class SpecAutomationTaskState(Base):
     )
 
     task_state_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
-    run_id: Mapped[UUID] = mapped_column(ForeignKey(_RUN_ID, ondelete="CASCADE"))
-    phase: Mapped[Phase] = mapped_column(_enum(Phase, "phase"))
-    status: Mapped[TaskStatus] = mapped_column(_enum(TaskStatus, "task_status"), default=TaskStatus.PENDING)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(RUN_ID, ondelete="CASCADE"))
+    phase: Mapped[Phase] = mapped_column(enum(Phase, "phase"))
+    status: Mapped[TaskStatus] = mapped_column(enum(TaskStatus, "task_status"), default=TaskStatus.PENDING)
     attempt: Mapped[int] = mapped_column(default=0)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Of the newest attempt."""
@@ -274,19 +246,19 @@ class AutomationArtifact(Base):
     )
 
     artifact_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
-    run_id: Mapped[UUID] = mapped_column(ForeignKey(_RUN_ID, ondelete="CASCADE"))
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(RUN_ID, ondelete="CASCADE"))
     task_state_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("spec_automation_task_state.task_state_id", ondelete="SET NULL"), index=True
     )
     name: Mapped[str] = mapped_column(CleanText(200))
-    artifact_type: Mapped[ArtifactType] = mapped_column(_enum(ArtifactType, "artifact_type"))
+    artifact_type: Mapped[ArtifactType] = mapped_column(enum(ArtifactType, "artifact_type"))
     storage_path: Mapped[str] = mapped_column(CleanText(1024))
     """Relative to the artifact root, or an https URL."""
     content_type: Mapped[str] = mapped_column(CleanText(127))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(CleanText(64))
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    source_phase: Mapped[Phase | None] = mapped_column(_enum(Phase, "source_phase"))
+    source_phase: Mapped[Phase | None] = mapped_column(enum(Phase, "source_phase"))
     attempt: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -309,7 +281,7 @@ class AgentConfiguration(Base):
     )
 
     agent_config_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
-    run_id: Mapped[UUID] = mapped_column(ForeignKey(_RUN_ID, ondelete="CASCADE"), unique=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(RUN_ID, ondelete="CASCADE"), unique=True)
     agent_backend: Mapped[str] = mapped_column(CleanText(64))
     agent_version: Mapped[str] = mapped_column(CleanText(200, clip=True))
     prompt_pack_version: Mapped[str] = mapped_column(CleanText(200, clip=True))
@@ -326,10 +298,13 @@ class RunReport(Base):
 
     __tablename__ = "run_report"
 
-    run_id: Mapped[UUID] = mapped_column(ForeignKey(_RUN_ID, ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(RUN_ID, ondelete="CASCADE"), primary_key=True)
     comment_id: Mapped[int | None] = mapped_column(BigInteger)
     comment_url: Mapped[str | None] = mapped_column(CleanText(1024))
+    comment_node_id: Mapped[str | None] = mapped_column(CleanText(255))
     comment_intended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    comment_folded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the comment was minimized as outdated, because a later run told more."""
     check_run_id: Mapped[int | None] = mapped_column(BigInteger)
     check_run_sha: Mapped[str | None] = mapped_column(CleanText(64))
     check_intended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -342,40 +317,7 @@ class RunReport(Base):
     run: Mapped[SpecAutomationRun] = relationship(back_populates="report", lazy="raise")
 
 
-class Delivery(Base):
-    """One webhook request that held a command. Unique by its id, and by what was said: GitHub signs only the body."""
-
-    __tablename__ = "delivery"
-    __table_args__ = (
-        CheckConstraint("tries >= 0", name="tries_not_negative"),
-        CheckConstraint("length(delivery_id) > 0 AND length(said_key) > 0", name="keys_not_empty"),
-        CheckConstraint("(handled_at IS NULL) = (outcome IS NULL)", name="outcome_when_handled"),
-        Index("ix_delivery_unhandled", "received_at", sqlite_where=text("handled_at IS NULL"),
-              postgresql_where=text("handled_at IS NULL")),
-    )  # fmt: skip
-
-    delivery_id: Mapped[str] = mapped_column(CleanText(100), primary_key=True)
-    event: Mapped[str] = mapped_column(CleanText(64))
-    action: Mapped[str] = mapped_column(CleanText(64))
-    said_key: Mapped[str] = mapped_column(CleanText(255), unique=True)
-    payload: Mapped[JsonObject] = mapped_column(CleanJson(2_097_152))
-    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    outcome: Mapped[DeliveryOutcome | None] = mapped_column(_enum(DeliveryOutcome, "delivery_outcome"))
-    tries: Mapped[int] = mapped_column(default=0)
-
-
-def _bound_text_lengths() -> None:
-    # Postgres refuses what is longer than VARCHAR(n); SQLite ignores n, so the bound is a constraint on both.
-    for table in Base.metadata.tables.values():
-        for column in table.columns:
-            if isinstance(column.type, CleanText):
-                rule = f"length({column.name}) <= {column.type.bound}"
-                table.append_constraint(CheckConstraint(rule, name=f"{column.name}_length"))
-
-
-_bound_text_lengths()
+bound_text_lengths()
 
 
 @event.listens_for(AgentConfiguration, "before_update")

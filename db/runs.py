@@ -8,38 +8,43 @@ files of their own; their names are offered here too, so that callers say ``runs
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import case, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.base import relative_path
 from db.errors import AgentNotAllowed, IllegalTransition, ImmutableRecord, LeaseLost, RunNotFound
 from db.leases import Lease, claim, claim_finished, database_now, guard, release, renew
-from db.models import (
-    AgentConfiguration,
-    AutomationArtifact,
-    RunReport,
-    SpecAutomationRun,
-    SpecAutomationTaskState,
-    relative_path,
-)
+from db.models import AgentConfiguration, AutomationArtifact, RunReport, SpecAutomationRun, SpecAutomationTaskState
+from db.opening import NewRun, hold_issue, open_run
+from db.reservations import give_back
 from db.run_queries import (
     cancel_requested,
+    comments_to_fold,
     find_run,
     get_run,
     list_runs,
+    newest_at_commit,
+    newest_pull_request,
+    run_of_command,
     runs_of_issue,
+    runs_of_pull_request,
     runs_to_clean,
     runs_to_report,
+    runs_to_tell,
     runs_to_wake,
 )
 from db.task_states import close_open_phases, finish_phase, retry_phase, start_phase
 from db.types import JsonObject, clean_json, clean_text
-from db.vocabulary import AGENT_PHASES, PHASES, RUN_TRANSITIONS, Phase, RunStatus, TaskStatus
+from db.vocabulary import (
+    AGENT_PHASES,
+    RUN_TRANSITIONS,
+    RunStatus,
+    TaskStatus,
+)
 
 __all__ = [
     "AgentNotAllowed",
@@ -54,13 +59,17 @@ __all__ = [
     "cancel_requested",
     "claim",
     "claim_finished",
+    "comments_to_fold",
     "database_now",
     "find_run",
     "finish_phase",
     "finish_run",
     "get_run",
     "guard",
+    "hold_issue",
     "list_runs",
+    "newest_at_commit",
+    "newest_pull_request",
     "note_report",
     "open_run",
     "record_agent",
@@ -70,14 +79,18 @@ __all__ = [
     "record_feature_directory",
     "record_head",
     "record_source",
+    "record_target",
     "record_visibility",
     "release",
     "renew",
     "request_cancel",
     "retry_phase",
+    "run_of_command",
     "runs_of_issue",
+    "runs_of_pull_request",
     "runs_to_clean",
     "runs_to_report",
+    "runs_to_tell",
     "runs_to_wake",
     "set_visibility",
     "start_phase",
@@ -87,38 +100,14 @@ MIN_RETENTION_DAYS = 7
 DEFAULT_RETENTION_DAYS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """An accepted command. ``command_key`` names it for ever: the same key never opens a second run.
-
-    ``base_branch`` None means the repository's default; ``until_phase`` None means all agent phases.
-    """
-
-    command_key: str
-    repository: str
-    repository_id: int
-    installation_id: int
-    private: bool
-    issue_number: int
-    on_pull_request: bool
-    issue_title: str
-    comment_id: int | None
-    requested_by: str
-    requested_by_id: int
-    base_branch: str | None
-    requested_spec_input: str
-    until_phase: Phase | None
-    dry_run: bool
-    requested_agent: str | None
-    external_ref: str | None = None
-
-
 class ReportFields(TypedDict, total=False):
     """The columns of RunReport that ``note_report`` may set."""
 
     comment_id: int | None
     comment_url: str | None
+    comment_node_id: str | None
     comment_intended_at: datetime | None
+    comment_folded_at: datetime | None
     check_run_id: int | None
     check_run_sha: str | None
     check_intended_at: datetime | None
@@ -127,54 +116,6 @@ class ReportFields(TypedDict, total=False):
     pull_request_intended_at: datetime | None
     last_digest: str | None
     final_reported_at: datetime | None
-
-
-async def open_run(session: AsyncSession, new: NewRun) -> tuple[SpecAutomationRun, bool]:
-    """Write a queued run with its nine task states and its report; False when the command had a run already.
-
-    Raises ValueError for an ``until_phase`` no agent works in, or an identifier that is too long.
-    """
-    skipped = _phases_left_out(new)
-    now = await database_now(session)
-    values = {field: getattr(new, field) for field in new.__dataclass_fields__}
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    opened = await session.execute(
-        dialect.insert(SpecAutomationRun)
-        .values(run_id=uuid4(), created_at=now, **values)
-        .on_conflict_do_nothing(index_elements=["command_key"])
-        .returning(SpecAutomationRun.run_id)
-    )
-    run_id = opened.scalar_one_or_none()
-    created = run_id is not None
-    if run_id is None:
-        known = select(SpecAutomationRun.run_id).where(SpecAutomationRun.command_key == new.command_key)
-        run_id = (await session.execute(known)).scalar_one()
-    else:
-        await session.execute(
-            insert(SpecAutomationTaskState),
-            [
-                {
-                    "run_id": run_id,
-                    "phase": phase,
-                    "status": TaskStatus.SKIPPED if phase in skipped else TaskStatus.PENDING,
-                    "completed_at": now if phase in skipped else None,
-                }
-                for phase in PHASES
-            ],
-        )
-        await session.execute(insert(RunReport).values(run_id=run_id))
-    return await get_run(session, run_id), created
-
-
-def _phases_left_out(new: NewRun) -> set[Phase]:
-    left_out: set[Phase] = set()
-    if new.until_phase is not None:
-        if new.until_phase not in AGENT_PHASES:
-            raise ValueError(f"no agent works in phase {new.until_phase}")
-        left_out.update(AGENT_PHASES[AGENT_PHASES.index(new.until_phase) + 1 :])
-    if new.dry_run:
-        left_out.update((Phase.COMMIT_PUSH, Phase.OPEN_PR))
-    return left_out
 
 
 async def begin(session: AsyncSession, lease: Lease, worker_hostname: str, deadline_at: datetime) -> None:
@@ -241,6 +182,15 @@ async def record_head(session: AsyncSession, lease: Lease, head_sha: str) -> Non
     """The commit at the head of the run's branch. Raises LeaseLost."""
     await guard(session, lease)
     await _set(session, lease.run_id, head_sha=head_sha)
+
+
+async def record_target(
+    session: AsyncSession, lease: Lease, pull_request_number: int, branch_name: str, feature_directory: str | None
+) -> None:
+    """The pull request of ours that the run goes on with. Raises LeaseLost, ValueError."""
+    await guard(session, lease)
+    known = {} if feature_directory is None else {"feature_directory": relative_path(feature_directory)}
+    await _set(session, lease.run_id, pull_request_number=pull_request_number, branch_name=branch_name, **known)
 
 
 async def record_feature_directory(session: AsyncSession, lease: Lease, path: str) -> None:
@@ -314,6 +264,21 @@ async def finish_run(
     await _change_status(
         session, lease.run_id, status, completed_at=now, result_summary=result_summary, error_code=error_code
     )
+    if not await _may_publish_yet(session, lease.run_id, status):
+        await give_back(session, lease)
+
+
+async def _may_publish_yet(session: AsyncSession, run_id: UUID, status: RunStatus) -> bool:
+    """Whether the run's feature directory is on its branch, or a retry may yet bring it there."""
+    if status is RunStatus.SUCCEEDED:
+        dry_run = await session.scalar(select(SpecAutomationRun.dry_run).where(SpecAutomationRun.run_id == run_id))
+        return not dry_run
+    written = select(SpecAutomationTaskState.task_state_id).where(
+        SpecAutomationTaskState.run_id == run_id,
+        SpecAutomationTaskState.phase.in_(AGENT_PHASES),
+        SpecAutomationTaskState.status == TaskStatus.SUCCEEDED,
+    )
+    return (await session.scalar(written.limit(1))) is not None
 
 
 async def record_cleanup(session: AsyncSession, lease: Lease, succeeded: bool) -> None:

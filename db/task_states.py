@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.base import storage_location
 from db.errors import IllegalTransition
 from db.leases import Lease, database_now, guard
-from db.models import AutomationArtifact, storage_location
+from db.models import AutomationArtifact
 from db.models import SpecAutomationTaskState as TaskState
 from db.types import JsonObject
 from db.vocabulary import TASK_TRANSITIONS, ArtifactType, Phase, RunStatus, TaskStatus

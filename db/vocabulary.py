@@ -25,18 +25,53 @@ class RunStatus(StrEnum):
         return not RUN_TRANSITIONS[self]
 
 
+class Verb(StrEnum):
+    """What a run does: the commands that open one."""
+
+    SPECIFY = "specify"
+    CLARIFY = "clarify"
+    PLAN = "plan"
+    TASKS = "tasks"
+    CHECKLIST = "checklist"
+    ANALYZE = "analyze"
+    IMPLEMENT = "implement"
+    CONSTITUTION = "constitution"
+    REFINE = "refine"
+
+
+class Trigger(StrEnum):
+    """How somebody asked for a run."""
+
+    COMMENT = "comment"
+    MENTION = "mention"
+    LABEL = "label"
+    ASSIGNMENT = "assignment"
+    CHECK_RUN = "check_run"
+    REVIEW_COMMENT = "review_comment"
+
+
 class Phase(StrEnum):
-    """The nine steps of a run, in the order they execute."""
+    """The steps of runs, in the order they execute. A run has those of its verb."""
 
     PREPARE_JOB = "prepare_job"
     START_JOB_CONTAINER = "start_job_container"
     GIT_CLONE = "git_clone"
+    SPECKIT_CONSTITUTION = "speckit_constitution"
     SPECKIT_SPECIFY = "speckit_specify"
+    SPECKIT_CLARIFY = "speckit_clarify"
+    SPECKIT_REFINE = "speckit_refine"
     SPECKIT_PLAN = "speckit_plan"
     SPECKIT_TASKS = "speckit_tasks"
+    SPECKIT_CHECKLIST = "speckit_checklist"
+    SPECKIT_ANALYZE = "speckit_analyze"
+    SPECKIT_IMPLEMENT = "speckit_implement"
     COMMIT_PUSH = "commit_push"
     OPEN_PR = "open_pr"
     CLEANUP = "cleanup"
+
+
+TAKEN_OVER = "taken_over"
+"""In the details of a skipped phase: ``{run_id, attempt}`` of the run whose result counts instead."""
 
 
 class TaskStatus(StrEnum):
@@ -62,7 +97,29 @@ class ArtifactType(StrEnum):
 
 
 PHASES: tuple[Phase, ...] = tuple(Phase)
-AGENT_PHASES: tuple[Phase, ...] = (Phase.SPECKIT_SPECIFY, Phase.SPECKIT_PLAN, Phase.SPECKIT_TASKS)
+AGENT_PHASES: tuple[Phase, ...] = tuple(phase for phase in Phase if phase.value.startswith("speckit_"))
+MAIN_PHASES: tuple[Phase, ...] = (Phase.SPECKIT_SPECIFY, Phase.SPECKIT_PLAN, Phase.SPECKIT_TASKS)
+"""The way from a request to tasks, each step building on the one before it."""
+
+AGENT_PHASES_OF: Mapping[Verb, tuple[Phase, ...]] = {
+    Verb.SPECIFY: MAIN_PHASES,
+    Verb.PLAN: MAIN_PHASES[1:],
+    Verb.TASKS: MAIN_PHASES[2:],
+    Verb.CLARIFY: (Phase.SPECKIT_CLARIFY,),
+    Verb.REFINE: (Phase.SPECKIT_REFINE,),
+    Verb.CHECKLIST: (Phase.SPECKIT_CHECKLIST,),
+    Verb.ANALYZE: (Phase.SPECKIT_ANALYZE,),
+    Verb.IMPLEMENT: (Phase.SPECKIT_IMPLEMENT,),
+    Verb.CONSTITUTION: (Phase.SPECKIT_CONSTITUTION,),
+}
+"""The agent phases a run of each verb goes through."""
+
+
+def phases_of(verb: Verb) -> tuple[Phase, ...]:
+    """The phases a run of this verb has rows for, in order. Runs on the main way have all nine, skipped or not."""
+    agent = MAIN_PHASES if verb in {Verb.SPECIFY, Verb.PLAN, Verb.TASKS} else AGENT_PHASES_OF[verb]
+    return tuple(phase for phase in PHASES if phase in agent or phase not in AGENT_PHASES)
+
 
 RUN_TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.IN_PROGRESS}),
@@ -94,6 +151,8 @@ class ErrorCode(StrEnum):
     RUN_INTERNAL = "run.internal"
     RUN_CRASHED_REPEATEDLY = "run.crashed_repeatedly"
     REQUEST_INVALID = "request.invalid"
+    REQUEST_NO_FEATURE = "request.no_feature"
+    REQUEST_PULL_REQUEST_CLOSED = "request.pull_request_closed"
     AGENT_NOT_ALLOWED = "agent.not_allowed"
     AGENT_NOT_CONFIGURED = "agent.not_configured"
     AGENT_FAILED = "agent.failed"
@@ -108,6 +167,7 @@ class ErrorCode(StrEnum):
     CLONE_REFUSED = "clone.refused"
     CLONE_EMPTY_REPOSITORY = "clone.empty_repository"
     CLONE_BASE_NOT_FOUND = "clone.base_not_found"
+    CLONE_PROJECT_NOT_FOUND = "clone.project_not_found"
     CLONE_UNSAFE_TREE = "clone.unsafe_tree"
     CLONE_TOO_LARGE = "clone.too_large"
     CLONE_FAILED = "clone.failed"
@@ -121,6 +181,7 @@ class ErrorCode(StrEnum):
     PUBLISH_CONFLICT = "publish.conflict"
     PUBLISH_REFUSED = "publish.refused"
     PUBLISH_BRANCH_TAKEN = "publish.branch_taken"
+    PUBLISH_BRANCH_MOVED = "publish.branch_moved"
     GITHUB_ACCESS_LOST = "github.access_lost"
     GITHUB_UNAVAILABLE = "github.unavailable"
     GITHUB_REFUSED = "github.refused"

@@ -136,8 +136,12 @@ class PhaseRunner:
         self._folder.all_listed()
 
     async def settle(self, session: AsyncSession) -> None:
-        """Write what is not written yet in the caller's transaction, the last one of the run."""
+        """Write what is not written yet in the caller's transaction; once that is committed, ``settled`` is called."""
         await self._write_end(session)
+
+    def settled(self) -> None:
+        """The transaction of ``settle`` was committed, and phases follow."""
+        self._end_written()
 
     def _end(self, status: TaskStatus, details: Details, also: Write | None) -> None:
         running, self._running = self._running, None

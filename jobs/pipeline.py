@@ -21,10 +21,11 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.errors import LeaseLost, RunNotFound
+from db.models import SpecAutomationRun
 from db.runs import (
+    MIN_RETENTION_DAYS,
     Lease,
     begin,
-    claim,
     database_now,
     finish_phase,
     finish_run,
@@ -32,8 +33,10 @@ from db.runs import (
     guard,
     record_cleanup,
     release,
+    runs_to_wake,
     start_phase,
 )
+from db.turns import claim_in_turn
 from db.vocabulary import ErrorCode, Phase, RunStatus, TaskStatus
 from jobs.errors import AppError, RunCancelled
 from jobs.failures import Failure, describe, leaves_run_alone
@@ -56,6 +59,10 @@ HANDOVER_PAUSE = 0.2
 LAST_TRY_SECONDS = 1.0
 
 
+MOST_WOKEN = 8
+"""Waiting runs that are woken when one has ended."""
+
+
 WakeNext = Callable[[UUID, int], Awaitable[object]]
 """Tell the workers that a run waits for one who will hold this epoch."""
 
@@ -69,7 +76,7 @@ class Pipeline:
         self._wake_next = wake_next
 
     async def run(self, run_id: UUID) -> None:
-        """Take the run and work on it to its end. Returns at once when it is over or somebody else's."""
+        """Take the run, or the one whose turn it is, and work on it to its end. Returns at once when there is none."""
         taking = asyncio.create_task(self.take(run_id))
         try:
             # Shielded, so that a run that was taken is never in nobody's hands.
@@ -79,6 +86,20 @@ class Pipeline:
             raise
         if execution is not None:
             await self.work_on(execution)
+            await self._wake_waiting()
+
+    async def _wake_waiting(self) -> None:
+        """The end of a run may be another one's turn. The sweeper finds what is missed here."""
+        if self._wake_next is None:
+            return
+        try:
+            async with self._services.database.transaction() as session:
+                waiting = await runs_to_wake(session, self._options.limits, queued_for_seconds=0)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("waiting_runs_not_woken", extra={"error": type(error).__name__})
+            return
+        for run_id, epoch in waiting[:MOST_WOKEN]:
+            await self._wake_next(run_id, epoch)
 
     async def work_on(self, execution: Execution) -> None:
         """Work on a run that was taken, to its end.
@@ -114,20 +135,33 @@ class Pipeline:
             await self._wake_next(execution.lease.run_id, execution.lease.epoch + 1)
 
     async def take(self, run_id: UUID) -> Execution | None:
-        """Claim the run. None when it is over, unknown or somebody else's."""
+        """Claim the run, or the one whose turn it is now. None when there is nothing to work on."""
         options, clock = self._options, self._services.clock
         async with self._services.database.transaction() as session:
-            lease = await claim(session, run_id, options.owner, options.pace.lease_ttl)
+            lease = await claim_in_turn(session, run_id, options.owner, options.pace.lease_ttl, options.limits)
             if lease is None:
                 logger.info("run_not_taken", extra={"run": str(run_id)})
                 return None
             now = await database_now(session)
-            await begin(session, lease, options.hostname, now + timedelta(seconds=options.run_timeout))
-            row = await get_run(session, run_id)
-        left = (row.deadline_at - now).total_seconds() if row.deadline_at else float(options.run_timeout)
-        logger.info("run_taken", extra={"run": str(run_id), "epoch": lease.epoch})
+            timeout = _run_timeout(await get_run(session, lease.run_id), options.run_timeout)
+            await begin(session, lease, options.hostname, now + timedelta(seconds=timeout))
+            row = await get_run(session, lease.run_id)
+        left = (row.deadline_at - now).total_seconds() if row.deadline_at else float(timeout)
+        logger.info("run_taken", extra={"run": str(lease.run_id), "epoch": lease.epoch})
         request = RunRequest.from_row(row)
         return Execution(self._services, options, lease, request, clock.monotonic() + left, row.crash_count)
+
+
+def _run_timeout(run: SpecAutomationRun, most: int) -> int:
+    """Seconds: what the repository's configuration asked for, and never more than the operator allows."""
+    asked = (run.arguments or {}).get("run_timeout")
+    return min(most, asked) if type(asked) is int and asked > 0 else most
+
+
+def _retention_days(request: RunRequest, usual: int) -> int:
+    """What the repository's configuration asked for, and never longer than the operator keeps things."""
+    asked = request.arguments.get("retention_days")
+    return min(max(asked, MIN_RETENTION_DAYS), usual) if type(asked) is int else usual
 
 
 class Execution:
@@ -163,7 +197,7 @@ class Execution:
                 outcome.status,
                 outcome.summary,
                 outcome.error_code,
-                retention_days=self._options.retention_days,
+                retention_days=_retention_days(self._request, self._options.retention_days),
             )
         logger.info("run_finished", extra={"run": str(self.lease.run_id), "status": outcome.status.value})
         await self._services.reporter.finish(self.lease)

@@ -28,19 +28,33 @@ class PhaseOutput:
 
 @dataclass(frozen=True, slots=True)
 class CloneSource:
-    """What to clone. ``url`` holds no credential; ``commit`` pins a resumed run to the tree it began with."""
+    """What to clone. ``url`` holds no credential; ``commit`` pins a resumed run to the tree it began with.
+
+    A run that continues a pull request names its head branch as ``base_branch``. ``project`` is the folder that is Spec
+    Kit's root (``packages/api``), empty for the repository's own; ``want_branches`` asks for the remote's branches too.
+    """
 
     url: str
     base_branch: str
     commit: str | None = None
+    project: str = ""
+    want_branches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A pristine clone. ``commit`` is the base's 40 hex digits; ``has_spec_kit``: ``.specify/`` is tracked there."""
+    """A pristine clone. ``commit`` is the base's 40 hex digits; ``has_spec_kit``: ``.specify/`` is tracked there.
+
+    ``feature_directories`` are the names of the folders directly in the project's ``specs/``, at most 5000, and
+    ``remote_branches`` the names of all branches, at most 10,000, where they were asked for. ``numbering`` is how Spec
+    Kit numbers features there: ``sequential`` or ``timestamp``.
+    """
 
     commit: str
     has_spec_kit: bool
+    feature_directories: Sequence[str] = ()
+    numbering: str = "sequential"
+    remote_branches: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,15 @@ class CommitIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of the patches. ``head`` is 40 hex digits; ``shas`` has one commit for each patch, an empty one for a
+    patch that changed nothing."""
+
+    head: str
+    shas: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedTree:
     """What the job container reported after it took the tree in. ``init_patch`` is empty where Spec Kit was there."""
 
@@ -72,24 +95,57 @@ class PreparedTree:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredQuestion:
+    """A question of ``speckit_clarify`` and what somebody answered."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The part of a file that ``speckit_refine`` may change. Lines count from 1, both ends belong to it."""
+
+    path: str
+    heading: str
+    first_line: int
+    last_line: int
+
+
+@dataclass(frozen=True, slots=True)
 class AgentRequest:
-    """One Spec Kit command for an agent. ``feature_directory`` is empty until ``speckit_specify`` made one."""
+    """One Spec Kit command for an agent. Every path in it is relative to the project's folder, the agent's work folder.
+
+    ``feature_directory`` is empty where ``speckit_specify`` is to choose one; one that is given may be there already.
+    ``answers`` are for ``speckit_clarify``, which asks where there are none; ``section`` is for ``speckit_refine``;
+    ``paths`` are what ``speckit_implement`` may write: folders that end with a slash, files, globs. ``model`` is for an
+    agent that supports one, which uses its own where it is None.
+    """
 
     run_id: UUID
     phase: Phase
     text: str
     date: datetime
     feature_directory: str = ""
+    answers: Sequence[AnsweredQuestion] = ()
+    section: Section | None = None
+    paths: Sequence[str] = ()
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AgentReport:
-    """What an agent said about its own work: nothing here decides success, the files do."""
+    """What an agent said about its own work: nothing here decides success, the files do.
+
+    ``result`` is the content of the file that its command named as ``result_file``, at most 256 KiB, else empty.
+    """
 
     exit_code: int
     input_tokens: int | None = None
     output_tokens: int | None = None
     message: str = ""
+    cost_usd: float | None = None
+    result: bytes = b""
 
 
 class GitContainer(Protocol):
@@ -99,12 +155,13 @@ class GitContainer(Protocol):
 
     async def commit(
         self, branch: str, patches: Sequence[NamedPatch], identity: CommitIdentity, output: PhaseOutput
-    ) -> str:
-        """Apply the patches one by one, a commit each. Return the head's 40 hex digits."""
+    ) -> Committed:
+        """Apply the patches one by one on top of the cloned commit, a commit each."""
         ...
 
-    async def push(self, url: str, branch: str, token: str, output: PhaseOutput) -> None:
-        """Create the branch on the remote, never forced. A branch that already is at our commit is success."""
+    async def push(self, url: str, branch: str, token: str, output: PhaseOutput, expected: str | None = None) -> None:
+        """Create the branch on the remote; with ``expected`` (40 hex digits) move it forward from exactly that commit,
+        which our head must descend from. Nothing is ever overwritten. A branch already at our head is success."""
         ...
 
 
@@ -118,8 +175,9 @@ class JobContainer(Protocol):
         """Take the tree of the pristine clone as a stream, without ``.git``."""
         ...
 
-    async def prepare_tree(self, agent: Agent, output: PhaseOutput) -> PreparedTree:
-        """Record the baseline, run ``specify init`` where ``.specify/`` is missing, read templates and versions."""
+    async def prepare_tree(self, agent: Agent, output: PhaseOutput, project: str = "") -> PreparedTree:
+        """Run ``specify init`` where ``.specify/`` is missing, read templates and versions. ``project`` is Spec Kit's
+        root and the folder the agent works in from now on, relative to the repository's root."""
         ...
 
     async def replay(self, patch: bytes, output: PhaseOutput) -> None:
@@ -134,15 +192,22 @@ class JobContainer(Protocol):
         """What changed since the last baseline, as a size-capped patch; the baseline moves on."""
         ...
 
+    async def read_files(self, paths: Sequence[str], output: PhaseOutput) -> Mapping[str, bytes]:
+        """The content of at most 50 files of the present tree, by path from the repository's root. What is no regular
+        file of at most 512 KiB, or lies behind a link, is left out."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AgentCommand:
     """How to start an agent for one request. ``argv`` is never a shell string; ``files`` are written under the
-    agent's home before the start (path relative to it -> content)."""
+    agent's home before the start (path relative to it -> content). ``result_file`` is a path under that home too: what
+    the agent leaves there becomes ``AgentReport.result``."""
 
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    result_file: str = ""
 
 
 class Agent(Protocol):
@@ -152,8 +217,11 @@ class Agent(Protocol):
     integration: str
     """The name ``specify init --integration`` knows it by."""
     needs_gateway: bool
+    supports_model: bool
+    """Whether it works with a model that a request names."""
     runtime_env: Mapping[str, str]
-    """What every ``command`` of it puts into the environment, for the record of the run: never a secret."""
+    """What a ``command`` puts into the environment unless the request names a model, for the record of the run: never a
+    secret."""
 
     def version_argv(self) -> Sequence[str]:
         """Print the agent's version on the first line of stdout."""
@@ -201,6 +269,18 @@ class PullRequest:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class ExistingPullRequest:
+    """A pull request as GitHub has it now. ``branch`` is None when it is not a branch of this repository."""
+
+    number: int
+    url: str
+    open: bool
+    branch: str | None
+    base_branch: str
+    head_sha: str
+
+
 class Credentials(Protocol):
     """Tokens minted at the moment of use, for one repository, with the least permission."""
 
@@ -220,8 +300,13 @@ class Publisher(Protocol):
         """Whether whoever asked for the run could ask for it now. Raises as ``repository`` does."""
         ...
 
+    async def pull_request(self, lease: Lease, number: int) -> ExistingPullRequest:
+        """Raises UserError ``request.pull_request_closed`` where there is none of this number; as ``repository``."""
+        ...
+
     async def open_pull_request(self, lease: Lease) -> PullRequest:
-        """Find or create the draft pull request of the run; title and body are made from the rows and the spec."""
+        """Find or create the draft pull request of the run, or bring the one it goes on with up to date; title and body
+        are made from the rows."""
         ...
 
 
@@ -234,6 +319,10 @@ class Reporter(Protocol):
 
     async def finish(self, lease: Lease) -> None:
         """The run is terminal: report the final state, retried until GitHub took it or the tries are used up."""
+        ...
+
+    async def waiting(self, run_id: UUID, owner: str) -> None:
+        """The run waits for its turn: tell its place, if that is news. It is held by ``owner`` meanwhile."""
         ...
 
 

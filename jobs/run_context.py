@@ -7,7 +7,7 @@ before it and returns its own, so that what a phase depends on can be read off i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import SpecAutomationRun
 from db.runs import Lease
-from db.vocabulary import AGENT_PHASES, ErrorCode, Phase, RunStatus, TaskStatus
+from db.vocabulary import AGENT_PHASES, TAKEN_OVER, ErrorCode, Phase, RunStatus, TaskStatus, Verb
 from jobs.ports import GitContainer, JobContainer, PhaseOutput
 
 T = TypeVar("T")
@@ -60,19 +60,38 @@ class RunRequest:
     cancelled_by: str | None
     started_at: datetime
     phases: Mapping[Phase, PhaseState]
+    verb: Verb = Verb.SPECIFY
+    model: str | None = None
+    project: str = ""
+    pull_request_number: int | None = None
+    writer_key: str = ""
+    retry_of: UUID | None = None
+    head_sha: str | None = None
+    arguments: Details = field(default_factory=dict)
+    """What the verb takes besides text, and what the repository's configuration said when the run was asked for."""
 
     def succeeded(self, phase: Phase) -> bool:
-        """True when an earlier worker finished the phase."""
-        return self.phases[phase].status is TaskStatus.SUCCEEDED
+        """True when an earlier worker finished the phase, or the run that is retried did."""
+        state = self.phases.get(phase)
+        return state is not None and (state.status is TaskStatus.SUCCEEDED or TAKEN_OVER in state.details)
 
     def wanted(self, phase: Phase) -> bool:
-        """False when the request leaves the phase out (``--until``, ``--dry-run``)."""
-        return self.phases[phase].status is not TaskStatus.SKIPPED
+        """False when the request leaves the phase out (another verb, ``--until``, ``--dry-run``)."""
+        state = self.phases.get(phase)
+        return state is not None and (state.status is not TaskStatus.SKIPPED or TAKEN_OVER in state.details)
 
     @property
     def agent_phases(self) -> tuple[Phase, ...]:
         """The agent phases that were asked for, in their order."""
         return tuple(phase for phase in AGENT_PHASES if self.wanted(phase))
+
+    def in_project(self, path: str) -> str:
+        """A path of the project as one of the repository."""
+        return f"{self.project}/{path}" if self.project else path
+
+    def from_project(self, path: str) -> str:
+        """A path of the repository as one of the project."""
+        return path.removeprefix(f"{self.project}/") if self.project else path
 
     @classmethod
     def from_row(cls, run: SpecAutomationRun) -> RunRequest:
@@ -95,6 +114,14 @@ class RunRequest:
             requested_by_id=run.requested_by_id,
             cancelled_by=run.cancel_requested_by,
             started_at=run.started_at,
+            verb=Verb(run.verb),
+            model=run.requested_model,
+            project=run.project or "",
+            pull_request_number=run.pull_request_number,
+            writer_key=run.writer_key,
+            retry_of=run.retry_of,
+            head_sha=run.head_sha,
+            arguments=run.arguments or {},
             phases={
                 Phase(state.phase): PhaseState(TaskStatus(state.status), state.attempt, state.details or {})
                 for state in run.task_states
@@ -123,11 +150,18 @@ class Finished(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """From ``prepare_job``: what is worked on, and by which agent. ``clone_url`` holds no credential."""
+    """From ``prepare_job``: what is worked on, and by which agents. ``clone_url`` holds no credential.
 
-    agent_name: str
+    ``branch`` is the head branch of the pull request that the run goes on with, ``feature_directory`` its folder
+    relative to the repository; both are empty for a run that opens a pull request of its own.
+    """
+
+    agents: Mapping[Phase, str]
     base_branch: str
     clone_url: str
+    pull_request_number: int | None = None
+    branch: str = ""
+    feature_directory: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +174,17 @@ class Workplace:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """From ``git_clone``: the tree both containers hold now. ``templates``: file name -> Spec Kit's own bytes."""
+    """From ``git_clone``: the tree both containers hold now. ``templates``: file name -> Spec Kit's own bytes.
+
+    ``feature_directory`` is where the specification lies or is to lie, relative to the repository; empty where the
+    verb has none.
+    """
 
     base_sha: str
     prompt_pack_version: str
     init_patch: bytes
     templates: Mapping[str, bytes]
+    feature_directory: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +239,26 @@ def decided(request: RunRequest) -> Outcome | None:
         return Outcome(RunStatus.SUCCEEDED, str(request.phases[Phase.OPEN_PR].details["url"]))
     if request.phases[Phase.COMMIT_PUSH].details.get("no_changes"):
         return Outcome(RunStatus.NO_CHANGES, NO_CHANGES)
-    if request.dry_run and all(request.succeeded(phase) for phase in request.agent_phases):
-        return Outcome(RunStatus.SUCCEEDED, DRY_RUN)
+    unpublished = request.phases[Phase.COMMIT_PUSH].status is TaskStatus.SKIPPED and not request.succeeded(
+        Phase.COMMIT_PUSH
+    )
+    if unpublished and all(request.succeeded(phase) for phase in request.agent_phases):
+        return outcome_without_publishing(request, {phase: request.phases[phase].details for phase in request.phases})
     return None
+
+
+def outcome_without_publishing(request: RunRequest, details: Mapping[Phase, Details]) -> Outcome:
+    """How a run ends that pushes nothing: a dry run, an analysis, questions. ``details`` are those of its phases."""
+    if request.dry_run:
+        return Outcome(RunStatus.SUCCEEDED, DRY_RUN)
+    questions = _length(details.get(Phase.SPECKIT_CLARIFY, {}).get("questions"))
+    if request.verb is Verb.CLARIFY:
+        if not questions:
+            return Outcome(RunStatus.NO_CHANGES, "Nothing is unclear: there is no question to ask.")
+        return Outcome(RunStatus.SUCCEEDED, f"{questions} question{'s' * (questions != 1)} asked.")
+    findings = _length(details.get(Phase.SPECKIT_ANALYZE, {}).get("findings"))
+    return Outcome(RunStatus.SUCCEEDED, f"{findings or 'No'} finding{'s' * (findings != 1)}.")
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, list) else 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.session import Database
+from db.turns import Limits
 from jobs.phases.commit_push import Author
 from jobs.ports import Agent, Clock, Containers, Credentials, Publisher, Reporter
 from jobs.redaction import Redactor
@@ -57,6 +58,7 @@ class Options:
     run_timeout: int
     retention_days: int
     version: str
+    limits: Limits = field(default_factory=Limits)
     author: Author = APP_AUTHOR
     log_limit_bytes: int = 5 * 1024 * 1024
     pace: Pace = field(default_factory=Pace)

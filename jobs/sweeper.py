@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -30,10 +30,12 @@ from db.runs import (
     release,
     runs_to_clean,
     runs_to_report,
+    runs_to_tell,
     runs_to_wake,
     start_phase,
 )
 from db.session import Database
+from db.turns import Limits
 from db.vocabulary import Phase, TaskStatus
 from jobs.errors import PipelineError
 from jobs.failures import general_sentence
@@ -45,6 +47,10 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 100
 """Runs or artifacts in one round, so that a long outage is worked off in pieces."""
+
+TOLD_AFTER_SECONDS = 5.0
+MOST_TOLD = 20
+"""Waiting runs that are told their place in one round."""
 
 LONGEST_PAUSE = 300.0
 """Seconds between two tries of what keeps going wrong for one run."""
@@ -80,6 +86,7 @@ class SweptParts:
     clock: Clock
     artifact_root: Path
     owner: str
+    limits: Limits = field(default_factory=Limits)
 
 
 class Sweeper:
@@ -95,6 +102,7 @@ class Sweeper:
         """Never returns."""
         chores: list[tuple[Callable[[], Awaitable[object]], float]] = [
             (self.wake_runs, self._rhythm.urgent),
+            (self.tell_waiting, self._rhythm.urgent),
             (self.handle_deliveries, self._rhythm.urgent),
             (self.clean_runs, self._rhythm.urgent),
             (self.report_runs, self._rhythm.urgent),
@@ -108,10 +116,17 @@ class Sweeper:
     async def wake_runs(self) -> None:
         """Enqueue what the database says waits: queued and perhaps lost from Redis, or left by a worker."""
         async with self._parts.database.transaction() as session:
-            waiting = await runs_to_wake(session)
+            waiting = await runs_to_wake(session, self._parts.limits)
         for run_id, epoch in waiting[:MOST_AT_ONCE]:
             if await self._parts.queue.enqueue_run(run_id, epoch):
                 logger.info("run_woken", extra={"run": str(run_id), "epoch": epoch})
+
+    async def tell_waiting(self) -> None:
+        """Runs that wait for longer than people do without a word: their place, and again when it changed."""
+        async with self._parts.database.transaction() as session:
+            run_ids = await runs_to_tell(session, waiting_for_seconds=TOLD_AFTER_SECONDS, limit=MOST_TOLD)
+        for run_id in run_ids:
+            await self._parts.reporter.waiting(run_id, self._parts.owner)
 
     async def handle_deliveries(self) -> None:
         """Deliveries that were written down and never handled."""

@@ -24,13 +24,13 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from bot.authorization import may
-from bot.github.app_auth import AppAuth, Purpose
+from bot.commands.table import DEFAULT_ROLES
+from bot.github.app_auth import Purpose
 from bot.github.errors import AccessLost, GitHubError, NotFound
 from bot.github.repo_client import GitHub, RepoClient
-from bot.intake import IntakeService
+from bot.parts import WORKER_SHARE, bot_parts
 from bot.queue import RUN_JOB, QueueUnavailable, RunQueue, deserialize_job, redis_settings, serialize_job
-from bot.reporting.pull_request import open_pull_request
-from bot.reporting.reporter import RunReporter
+from bot.reporting.publishing import publish_pull_request
 from bot.settings import Settings
 from db.models import SpecAutomationRun
 from db.runs import Lease, guard
@@ -42,7 +42,7 @@ from jobs.containers import DockerContainers
 from jobs.errors import AppError, PipelineError, TransientError, UserError
 from jobs.gateway import Gateway
 from jobs.pipeline import Pipeline, WakeNext
-from jobs.ports import PullRequest, Repository
+from jobs.ports import ExistingPullRequest, PullRequest, Repository
 from jobs.redaction import Redactor
 from jobs.running import RunsOfThisProcess
 from jobs.services import Options, Services
@@ -92,12 +92,33 @@ class GitHubAccess:
         """Whether the role of whoever asked for the run is still enough to start one."""
         run = await self._row(lease)
         role = await translated(lambda: self._client(run).permission_of(run.requested_by))
-        return may("specify", role)
+        roles, people = run.arguments.get("roles"), run.arguments.get("people")
+        # As ``EffectiveConfig.names`` had it when the run was asked for: capital letters do not matter.
+        named = {str(login).lower() for login in people} if isinstance(people, list) else set()
+        return run.requested_by.lower() in named or may(
+            run.verb, role, roles if isinstance(roles, dict) else DEFAULT_ROLES
+        )
+
+    async def pull_request(self, lease: Lease, number: int) -> ExistingPullRequest:
+        """What GitHub says of a pull request now."""
+        run = await self._row(lease)
+        try:
+            found = await self._client(run).pull_request(number)
+        except NotFound as error:
+            message = f"There is no pull request {number} in {run.repository} any more."
+            raise UserError(ErrorCode.REQUEST_PULL_REQUEST_CLOSED, message) from error
+        except GitHubError as error:
+            raise pipeline_error(error) from error
+        here = found.head_repository_id == run.repository_id
+        branch = found.head_branch if here else None
+        return ExistingPullRequest(
+            found.number, found.url, found.state == "open", branch, found.base_branch, found.head_sha
+        )
 
     async def open_pull_request(self, lease: Lease) -> PullRequest:
-        """Find or open the run's pull request."""
+        """Find or open the run's pull request, or bring the one it goes on with up to date."""
         client = self._client(await self._row(lease))
-        number, url = await translated(lambda: open_pull_request(self._database, client, lease))
+        number, url = await translated(lambda: publish_pull_request(self._database, client, lease))
         return PullRequest(number, url)
 
     async def _token(self, lease: Lease, purpose: Purpose) -> str:
@@ -272,22 +293,18 @@ async def _worker_parts(
         database = Database.open(settings.database_url)
         closing.push_async_callback(database.close)
         http = await closing.enter_async_context(aiohttp.ClientSession(timeout=_GITHUB_TIMEOUT))
-        auth = AppAuth(
-            http, app_id=settings.github_app_id, private_key=settings.private_key, api_url=settings.github_api_url
-        )
-        github = GitHub(http, auth, settings.github_api_url)
         queue = RunQueue(redis_url)
         closing.push_async_callback(queue.close)
         containers = await _containers(settings, closing)
-        reporter = RunReporter(database, github, run_page_base=settings.run_page_base, prefix=settings.command_prefix)
-        closing.push_async_callback(reporter.close)
-        access = GitHubAccess(database, github)
+        parts = bot_parts(settings, database, http, queue, share=WORKER_SHARE)
+        closing.push_async_callback(parts.reporter.close)
+        access = GitHubAccess(database, parts.github)
         services = Services(
             database=database,
             containers=containers,
             credentials=access,
             publisher=access,
-            reporter=reporter,
+            reporter=parts.reporter,
             agents=make_agents(backends=settings.agent_backends, codex_model=settings.codex_model),
             redactor=Redactor(settings.secrets()),
             secrets=settings.secrets(),
@@ -300,12 +317,13 @@ async def _worker_parts(
             SweptParts(
                 database=database,
                 queue=queue,
-                intake=IntakeService(settings, database, github, queue),
-                reporter=reporter,
+                intake=parts.intake,
+                reporter=parts.reporter,
                 engine=containers,
                 clock=services.clock,
                 artifact_root=settings.artifact_root,
                 owner=options.owner,
+                limits=settings.limits,
             )
         )
         yield listener, sweeper, runs
@@ -352,4 +370,5 @@ def _options(settings: Settings) -> Options:
         run_timeout=settings.run_timeout,
         retention_days=settings.retention_days,
         version=our_version,
+        limits=settings.limits,
     )

@@ -4,26 +4,44 @@ from localhub.errors import ApiError
 from localhub.faults import Faults
 from localhub.git_repository import Executable, Submodule, Symlink, TreeEntry
 from localhub.hub import LocalHub
-from localhub.model import App, CheckRun, Comment, Installation, Issue, PullRequest, Reaction, Repository, User
+from localhub.model import (
+    App,
+    CheckRun,
+    CheckSuite,
+    Comment,
+    Installation,
+    Issue,
+    Label,
+    PullRequest,
+    Reaction,
+    Repository,
+    ReviewComment,
+    Team,
+    User,
+)
 from localhub.records import Delivery, RequestRecord, Violation
 
 __all__ = [
     "ApiError",
     "App",
     "CheckRun",
+    "CheckSuite",
     "Comment",
     "Delivery",
     "Executable",
     "Faults",
     "Installation",
     "Issue",
+    "Label",
     "LocalHub",
     "PullRequest",
     "Reaction",
     "Repository",
     "RequestRecord",
+    "ReviewComment",
     "Submodule",
     "Symlink",
+    "Team",
     "TreeEntry",
     "User",
     "Violation",

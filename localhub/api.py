@@ -37,6 +37,8 @@ LIMIT: Final = 5000
 _READS = frozenset({"GET", "HEAD"})
 _AT_ONCE = 100
 _CONTENT_PER_MINUTE = 80
+_GRAPHQL = "/graphql"
+_GRAPHQL_BROKE = "Something went wrong while executing your query. This may be the result of a timeout, or a bug."
 
 
 class Audience(Enum):
@@ -171,6 +173,9 @@ class Api:
         """Register every route, and the one for what is not known."""
         for route in self._routes:
             app.router.add_route(route.method, f"/api/v3{route.path}", self._bind(route))
+            if route.path == _GRAPHQL:
+                # Where GitHub Enterprise Server has it: clients make either address from the API's.
+                app.router.add_route(route.method, f"/api{route.path}", self._bind(route))
         app.router.add_route("*", "/api/v3{path:(/.*)?}", self._bind(None))
 
     def _bind(self, route: Route | None) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -181,7 +186,7 @@ class Api:
 
     async def _serve(self, request: web.Request, route: Route | None) -> web.StreamResponse:
         started = time.monotonic()
-        path = request.path_qs.removeprefix("/api/v3")
+        path = request.path_qs.removeprefix("/api").removeprefix("/v3")
         exchange = _Exchange(request, route.path if route is not None else "", path, started)
         fault = self._state.faults.take(request.method, exchange.route, path)
         try:
@@ -192,7 +197,7 @@ class Api:
             await asyncio.sleep(fault.delay)
         cut = fault is not None and fault.status is None and (fault.after_write or not fault.delay)
         if fault is not None and fault.status is not None and fault.after_write:
-            answer = _error(ApiError(fault.status, "Server Error", headers=fault.headers))
+            answer = _error(ApiError(fault.status, "Server Error", headers=fault.headers), exchange.route)
         self._log(exchange, 0 if cut else answer.status)
         if cut and request.transport is not None:
             request.transport.abort()
@@ -215,9 +220,9 @@ class Api:
             if refused.violation is not None:
                 detail = f"{exchange.request.method} {exchange.path}: {refused.message}"
                 self._state.record_violation(refused.violation, detail)
-            return _error(refused)
+            return _error(refused, exchange.route)
         except GitError as broken:
-            return _error(ApiError(500, f"git: {broken}"))
+            return _error(ApiError(500, f"git: {broken}"), exchange.route)
         except Exception as broken:
             # A fault of the hub itself must not look like one of GitHub's bad days.
             self._state.record_violation("hub_broke", f"{exchange.request.method} {exchange.path}: {broken!r}")
@@ -338,7 +343,13 @@ class _Exchange:
     counted: int = 0
 
 
-def _error(refused: ApiError) -> Answer:
+def _error(refused: ApiError, route: str) -> Answer:
+    """The answer to a refused request. GraphQL says with 200 that its limit is reached or that it broke inside."""
+    headers = {**refused.headers, "X-RateLimit-Resource": "graphql"}
+    if route == _GRAPHQL and refused.headers.get("X-RateLimit-Remaining") == "0":
+        return Answer({"errors": [{"type": "RATE_LIMITED", "message": refused.message}]}, 200, headers)
+    if route == _GRAPHQL and refused.status == 200:
+        return Answer({"data": None, "errors": [{"message": _GRAPHQL_BROKE}]}, 200, headers)
     return Answer(refused.body(), refused.status, refused.headers)
 
 

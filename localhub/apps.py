@@ -18,17 +18,35 @@ from localhub.state import State
 TOKEN_LIFETIME = timedelta(hours=1)
 _WEIGHT = {"none": 0, "read": 1, "write": 2, "admin": 3}
 _NAMED_ON_MINT = 500
+_NEEDED_FOR = {
+    "check_run": ("checks",),
+    "check_suite": ("checks",),
+    "issue_comment": ("issues", "pull_requests"),
+    "issues": ("issues",),
+    "pull_request": ("pull_requests",),
+    "pull_request_review": ("pull_requests",),
+    "pull_request_review_comment": ("pull_requests",),
+    "push": ("contents",),
+}
+"""Event -> the permissions one of which an App must ask for to hear of it."""
 
 
 def register(
     state: State, name: str, manifest: Mapping[str, object], public_key_pem: str, hook: tuple[str, str]
 ) -> App:
-    """Register an App from its manifest; ``hook`` is the webhook's URL and secret. Its bot account comes with it."""
+    """Register an App from its manifest; ``hook`` is the webhook's URL and secret. Its bot account comes with it.
+
+    Raises ValueError for a manifest GitHub would refuse.
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     permissions = manifest.get("default_permissions")
     events = manifest.get("default_events")
     if not isinstance(permissions, Mapping) or not isinstance(events, Sequence):
         raise ValueError("the manifest has no default_permissions or no default_events")
+    held = {str(key): str(level) for key, level in permissions.items()}
+    deaf = [event for event in events if not _may_hear(held, str(event))]
+    if deaf:
+        raise ValueError(f"Default events are not supported by permissions: {', '.join(deaf)}")
     number = state.new_id()
     owner = state.users.get("localhub") or state.create_user("localhub", "Organization")
     app = App(
@@ -38,7 +56,7 @@ def register(
         client_id=f"Iv23li{secrets.token_hex(7)}",
         owner=owner,
         bot=state.create_user(f"{slug}[bot]", "Bot"),
-        permissions={str(key): str(level) for key, level in permissions.items()},
+        permissions=held,
         events=tuple(str(event) for event in events),
         public_key_pem=public_key_pem,
         webhook_url=hook[0],
@@ -49,6 +67,11 @@ def register(
     )
     state.apps[number] = app
     return app
+
+
+def _may_hear(held: Mapping[str, str], event: str) -> bool:
+    needed = _NEEDED_FOR.get(event)
+    return needed is None or any(covers(held, name, "read") for name in needed)
 
 
 def install(state: State, app: App, repositories: list[Repository]) -> Installation:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from localhub import representation_code
+from localhub import apps
+from localhub.announcements import tell_check_run, tell_check_suite
 from localhub.errors import ApiError, not_found
-from localhub.model import App, CheckRun, CheckSuite, Repository, utc_now
+from localhub.git_repository import ZERO
+from localhub.model import App, CheckRun, CheckSuite, Repository, User, utc_now
 from localhub.state import State
 
 OUTPUT_LIMIT = 65_535
@@ -39,9 +41,20 @@ def suite_of(state: State, repository: Repository, app: App, head_sha: str) -> C
     for suite in repository.check_suites.values():
         if suite.app is app and suite.head_sha == head_sha:
             return suite
-    suite = CheckSuite(repository, state.new_id(), app, head_sha)
+    branch = next((name for name, sha in repository.git.branches().items() if sha == head_sha), None)
+    suite = CheckSuite(repository, state.new_id(), app, head_sha, branch)
     repository.check_suites[suite.id] = suite
     return suite
+
+
+def request_suites(state: State, repository: Repository, branch: str, moved: tuple[str, str], pusher: User) -> None:
+    """After a push: a suite for every App that asked for ``check_suite`` and may write checks, and its event."""
+    before, head_sha = moved
+    for installation in state.webhooks.subscribers("check_suite", repository):
+        if apps.covers(installation.permissions, "checks", "write"):
+            suite = suite_of(state, repository, installation.app, head_sha)
+            suite.head_branch, suite.before = branch, None if before == ZERO else before
+            tell_check_suite(state, suite, "requested", pusher)
 
 
 def create(state: State, repository: Repository, app: App, head_sha: str, wish: Mapping[str, object]) -> CheckRun:
@@ -53,9 +66,10 @@ def create(state: State, repository: Repository, app: App, head_sha: str, wish: 
     run.started_at = utc_now()
     _apply(run, wish)
     repository.check_runs[run.id] = run
-    tell(state, run, "created")
+    run.suite.requeued = False
+    tell_check_run(state, run, "created", app.bot)
     if run.status == "completed":
-        tell(state, run, "completed")
+        _tell_completed(state, run)
     return run
 
 
@@ -69,14 +83,45 @@ def update(state: State, run: CheckRun, app: App, wish: Mapping[str, object]) ->
         run.name = _text(wish, "name")
     _apply(run, wish)
     run.updates += 1
+    run.suite.requeued = False
     if run.status == "completed" and was != "completed":
-        tell(state, run, "completed")
+        _tell_completed(state, run)
 
 
-def tell(state: State, run: CheckRun, action: str) -> None:
-    """Send the ``check_run`` webhook."""
-    extra = {"check_run": representation_code.check_run(state.urls, run)}
-    state.webhooks.emit("check_run", action, run.repository, run.app.bot, extra)
+def _tell_completed(state: State, run: CheckRun) -> None:
+    tell_check_run(state, run, "completed", run.app.bot)
+    if run.suite.status == "completed":
+        tell_check_suite(state, run.suite, "completed", run.app.bot)
+
+
+def press(state: State, run: CheckRun, identifier: str, sender: User) -> None:
+    """Press a button of a check run. Raises ValueError when it shows no such button now."""
+    if identifier not in run.buttons:
+        raise ValueError(f"{run.name} shows no button {identifier!r}: {', '.join(run.buttons) or 'none at all'}")
+    tell_check_run(state, run, "requested_action", sender, {"requested_action": {"identifier": identifier}})
+
+
+def rerequest(state: State, run: CheckRun, sender: User) -> None:
+    """Ask for a check run again: its suite waits, the run itself stays. Raises ApiError 422 when it is not over."""
+    if run.status != "completed":
+        raise ApiError(422, "This check run is not rerequestable")
+    run.suite.requeued = True
+    tell_check_run(state, run, "rerequested", sender)
+
+
+def rerequest_suite(state: State, suite: CheckSuite, sender: User) -> None:
+    """Ask for all check runs of a suite again. Raises ApiError 422 when they are not over."""
+    if suite.status == "in_progress":
+        raise ApiError(422, "This check suite is not rerequestable")
+    suite.requeued = True
+    tell_check_suite(state, suite, "rerequested", sender)
+
+
+def let_go_stale(state: State, run: CheckRun) -> None:
+    """What GitHub does to a check run that is not over after fourteen days."""
+    if run.status != "completed":
+        run.status, run.conclusion, run.completed_at = "completed", "stale", utc_now()
+        _tell_completed(state, run)
 
 
 def _apply(run: CheckRun, wish: Mapping[str, object]) -> None:
@@ -107,6 +152,8 @@ def _apply(run: CheckRun, wish: Mapping[str, object]) -> None:
 
 def _status(run: CheckRun, wish: Mapping[str, object]) -> str:
     conclusion = wish.get("conclusion")
+    if conclusion == "stale":
+        raise _invalid("A check run's conclusion cannot be changed to stale: only GitHub can set it.")
     if conclusion is not None and conclusion not in CONCLUSIONS:
         raise _invalid(f"For 'properties/conclusion', {conclusion!r} is not a possible value.")
     status = wish.get("status", "completed" if conclusion is not None else run.status)
@@ -147,9 +194,18 @@ def _check_annotation(each: object) -> None:
             raise _invalid(f'"{name}" of an annotation wasn\'t supplied.')
     if each.get("annotation_level") not in LEVELS:
         raise _invalid('"annotation_level" of an annotation is not a possible value.')
+    start, end = each["start_line"], each["end_line"]
+    columns = {"start_column", "end_column"} & each.keys()
+    if not 1 <= start <= end:
+        raise _invalid('"start_line" of an annotation does not come before its "end_line", or is less than 1.')
+    if columns and start != end:
+        raise _invalid('"start_column" and "end_column" are for annotations within one line.')
+    for name, limit in (("title", 255), ("message", 64 * 1024), ("raw_details", 64 * 1024)):
+        if len(str(each.get(name) or "")) > limit:
+            raise _invalid(f'"{name}" of an annotation is longer than {limit}.')
 
 
-def _actions(wished: object) -> list[dict[str, object]] | None:
+def _actions(wished: object) -> list[dict[str, str]] | None:
     if wished is None:
         return None
     if not isinstance(wished, list) or len(wished) > ACTIONS_LIMIT:
@@ -157,9 +213,9 @@ def _actions(wished: object) -> list[dict[str, object]] | None:
     for each in wished:
         for name, limit in ACTION_LIMITS.items():
             text = each.get(name) if isinstance(each, dict) else None
-            if not isinstance(text, str) or len(text) > limit:
+            if not isinstance(text, str) or not text or len(text) > limit:
                 raise _invalid(f'"{name}" of an action wasn\'t supplied or is longer than {limit} characters.')
-    return list(wished)
+    return [{name: str(each[name]) for name in ACTION_LIMITS} for each in wished]
 
 
 def _text(wish: Mapping[str, object], name: str) -> str:

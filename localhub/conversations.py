@@ -1,19 +1,22 @@
-"""Issues, comments, reactions and labels: what may be changed by whom is decided before; here it happens and is told.
+"""Issues, comments and reactions: what may be changed by whom is decided before; here it happens and is told.
 
 https://docs.github.com/en/rest/issues/comments , https://docs.github.com/en/rest/reactions/reactions
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from localhub import representation
+from localhub.announcements import tell_comment, tell_issue
 from localhub.errors import ApiError, invalid, missing_field, not_found, unprocessable
-from localhub.model import App, Comment, Issue, Label, Reaction, Repository, User, utc_now
+from localhub.model import App, Comment, Issue, Reaction, Repository, ReviewComment, User, utc_now
 from localhub.state import State
 
 BODY_LIMIT = 65_536
 _TITLE_LIMIT = 256
+CLASSIFIERS = ("SPAM", "ABUSE", "OFF_TOPIC", "OUTDATED", "DUPLICATE", "RESOLVED", "LOW_QUALITY")
+"""Why a comment may be minimized: GraphQL's ReportedContentClassifiers."""
 
 
 def next_number(repository: Repository) -> int:
@@ -64,10 +67,21 @@ def open_issue(
     return issue
 
 
-def tell_issue(state: State, issue: Issue, action: str, sender: User) -> None:
-    """Send the ``issues`` webhook."""
-    extra = {"issue": representation.issue(state.urls, issue)}
-    state.webhooks.emit("issues", action, issue.repository, sender, extra)
+def edit_issue(state: State, issue: Issue, wish: Mapping[str, object], sender: User) -> None:
+    """Change the title or body of an issue that is no pull request. Raises ApiError 422."""
+    title = checked_title(wish["title"]) if "title" in wish else issue.title
+    body = checked_body(wish["body"], "Issue") if "body" in wish else issue.body
+    changes = text_changes(issue, title, body)
+    issue.title, issue.body = title, body
+    issue.updated_at = utc_now()
+    if changes:
+        tell_issue(state, issue, "edited", sender, {"changes": changes})
+
+
+def text_changes(issue: Issue, title: str, body: str | None) -> dict[str, object]:
+    """What an ``edited`` event says was before: only what differs."""
+    before = {"title": (issue.title, title), "body": (issue.body, body)}
+    return {name: {"from": old or ""} for name, (old, new) in before.items() if old != new}
 
 
 def set_state(state: State, issue: Issue, to: object, sender: User) -> None:
@@ -78,6 +92,7 @@ def set_state(state: State, issue: Issue, to: object, sender: User) -> None:
         return
     issue.state = str(to)
     issue.closed_at = utc_now() if to == "closed" else None
+    issue.closed_by = sender if to == "closed" else None
     issue.state_reason = "completed" if to == "closed" else "reopened"
     issue.updated_at = utc_now()
     if issue.pull is None:
@@ -119,7 +134,7 @@ def add_comment(state: State, issue: Issue, body: object, user: User, via_app: A
     comment = Comment(issue, state.new_id(), text or "", user, via_app)
     issue.repository.comments[comment.id] = comment
     issue.updated_at = utc_now()
-    _tell_comment(state, comment, "created", user)
+    tell_comment(state, comment, "created", user)
     return comment
 
 
@@ -137,24 +152,25 @@ def edit_comment(state: State, comment: Comment, body: object, sender: User) -> 
     comment.body = text or ""
     comment.edits += 1
     comment.updated_at = utc_now()
-    _tell_comment(state, comment, "edited", sender, {"changes": {"body": {"from": before}}})
+    tell_comment(state, comment, "edited", sender, {"changes": {"body": {"from": before}}})
 
 
 def delete_comment(state: State, comment: Comment, sender: User) -> None:
     """Remove a comment."""
     del comment.issue.repository.comments[comment.id]
-    _tell_comment(state, comment, "deleted", sender)
+    tell_comment(state, comment, "deleted", sender)
 
 
-def _tell_comment(
-    state: State, comment: Comment, action: str, sender: User, more: dict[str, object] | None = None
-) -> None:
-    extra = {
-        **(more or {}),
-        "issue": representation.issue(state.urls, comment.issue),
-        "comment": representation.comment(state.urls, comment),
-    }
-    state.webhooks.emit("issue_comment", action, comment.issue.repository, sender, extra)
+def minimize(comment: Comment | ReviewComment, classifier: str) -> None:
+    """Fold a comment away. ``classifier`` is one of CLASSIFIERS. Raises ApiError 422."""
+    if classifier not in CLASSIFIERS:
+        raise invalid("IssueComment", "classifier")
+    comment.minimized = classifier.lower().replace("_", "-")
+
+
+def unminimize(comment: Comment | ReviewComment) -> None:
+    """Show a comment again."""
+    comment.minimized = None
 
 
 def react(state: State, reactions: list[Reaction], content: object, user: User) -> tuple[Reaction, bool]:
@@ -176,27 +192,3 @@ def unreact(reactions: list[Reaction], number: int, user: User) -> None:
             reactions.remove(given)
             return
     raise not_found()
-
-
-def label_of(state: State, repository: Repository, name: str) -> Label:
-    """A label of that name, made when missing, as adding it to an issue does."""
-    found = repository.labels.get(name.lower())
-    if found is None:
-        found = Label(state.new_id(), name)
-        repository.labels[name.lower()] = found
-    return found
-
-
-def add_labels(state: State, issue: Issue, names: Sequence[object], sender: User) -> None:
-    """Put labels on an issue, one ``labeled`` event each. Raises ApiError 422."""
-    if any(not isinstance(name, str) or not name.strip() for name in names):
-        raise invalid("Label", "name")
-    for name in names:
-        label = label_of(state, issue.repository, str(name))
-        if label not in issue.labels:
-            issue.labels.append(label)
-            extra = {
-                "issue": representation.issue(state.urls, issue),
-                "label": representation.label(state.urls, issue.repository, label),
-            }
-            state.webhooks.emit("issues", "labeled", issue.repository, sender, extra)

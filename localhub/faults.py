@@ -97,7 +97,8 @@ class Faults:
         ``method`` may be ``*``. ``route_pattern`` is a documented route (``/repos/{owner}/{repo}/pulls``) or a glob
         over the path below the API's base (``/repos/*/pulls``, ``/acme/shop.git/git-receive-pack``). ``times`` None:
         until cleared. ``after_write``: do it, then lose the answer (``status`` None cuts the connection, else that
-        status is answered). ``delay`` (seconds) alone only makes the answer late. The fault returned counts its
+        status is answered). On ``/graphql`` a ``status`` of 200 is GraphQL's own way of breaking: ``errors`` without
+        data. ``delay`` (seconds) alone only makes the answer late. The fault returned counts its
         ``hits``.
         """
         fault = Fault(method, route_pattern, status, times, after_write, delay, dict(headers or {}))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from localhub import apps, auth, pulls
+from localhub import apps, auth, pushes
 from localhub.auth import ANONYMOUS, Actor
 from localhub.errors import ApiError
 from localhub.faults import Fault
@@ -130,7 +130,7 @@ class GitHttp:
         finally:
             if exchange.service == "git-receive-pack" and exchange.request.method == "POST":
                 pusher = exchange.actor.user or repository.owner
-                pulls.references_moved(self._state, repository, before, repository.git.refs(), pusher)
+                pushes.references_moved(self._state, repository, before, repository.git.refs(), pusher)
 
     def _actor(self, request: web.Request) -> Actor:
         """Who git speaks for: HTTP Basic only. Raises ApiError 401."""
@@ -181,6 +181,7 @@ class GitHttp:
             "receive.autogc": "false",
             "receive.fsckObjects": "true",
             "receive.denyDeleteCurrent": "refuse",
+            "receive.hideRefs": "refs/pull",
             "uploadpack.allowFilter": "true",
             "uploadpack.allowAnySHA1InWant": "true",
         }
@@ -252,7 +253,7 @@ class GitHttp:
             await response.prepare(exchange.request)
             while chunk := await process.stdout.read(_CHUNK):
                 await response.write(chunk)
-            await response.write_eof()
+            # The end is written by the server, after what follows from a push: a client that is done finds it done.
         except ConnectionResetError:
             # The client went away: nobody is left to be told.
             exchange.status = 0

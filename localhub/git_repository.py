@@ -115,6 +115,11 @@ class GitRepository:
             raise GitError(done.stderr.decode(errors="replace").strip())
         return done.stdout
 
+    def fetch(self, other: GitRepository, what: str) -> None:
+        """Bring commits over from another repository of the hub: a commit id, or a refspec that also moves branches."""
+        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        self.git("fetch", *quiet, str(other.path), what)
+
     # Objects
 
     def write_object(self, kind: str, content: bytes) -> str:

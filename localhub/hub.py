@@ -8,229 +8,53 @@
     hub.install(app, [shop])
     issue = hub.create_issue(shop, "Invoices", "Please.", author="alice")
     await hub.comment(issue, "/speckit specify Net 30.", author="alice")
+    await hub.label(issue, "speckit:specify", author="alice")
     await hub.close()
 
 Everything runs on the event loop that called ``start``. The synchronous methods are quick (a git command at most).
 Methods that people or Apps could not have used on GitHub (``create_user``, ``set_permission``, ...) obey no permission.
+What people do obeys their role, and the ``async`` methods wait until the webhooks of it were answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Self
-
-from aiohttp import web
-
-from localhub import apps, conversations, pulls
-from localhub.api import Api
+from localhub import assignees, checks, conversations, labels, pulls, reviews
 from localhub.errors import ApiError, not_found
-from localhub.faults import Faults
-from localhub.git_http import GitHttp
-from localhub.git_repository import FileContent, Identity, TreeEntry
+from localhub.ground import Ground
 from localhub.model import (
-    LEVELS,
     App,
     CheckRun,
+    CheckSuite,
     Comment,
-    Grant,
-    Installation,
     Issue,
     Level,
     PullRequest,
     Reaction,
     Repository,
+    ReviewComment,
     User,
 )
-from localhub.pages.views import Pages
-from localhub.records import Delivery, RequestRecord, Violation
-from localhub.routes import ROUTES
-from localhub.state import State, Urls
-
-_LARGEST_BODY = 26 * 1024 * 1024
 
 
-class LocalHub:
+def _issue(on: Issue | PullRequest) -> Issue:
+    return on.issue if isinstance(on, PullRequest) else on
+
+
+class LocalHub(Ground):
     """A GitHub on one address of this machine, with its files under ``root`` (made when missing)."""
 
-    def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.state = State(root.absolute())
-        self._address = (host, port)
-        self._git = GitHttp(self.state)
-        self._runner: web.AppRunner | None = None
-
-    async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
-        self.state.root.mkdir(parents=True, exist_ok=True)
-        self._git.prepare()
-        app = web.Application(client_max_size=_LARGEST_BODY)
-        self._git.add_to(app)
-        Api(self.state, ROUTES).add_to(app)
-        Pages(self.state).add_to(app)
-        # git negotiates with gzip bodies that its own backend unpacks.
-        self._runner = web.AppRunner(app, auto_decompress=False, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        host, port = self._address
-        await web.TCPSite(self._runner, host, port).start()
-        self.state.urls = Urls(f"http://{host}:{self._runner.addresses[0][1]}")
-        await self.state.webhooks.start()
-
-    async def close(self) -> None:
-        """Stop listening and sending. Nothing of it runs afterwards."""
-        await self.state.webhooks.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    @property
-    def url(self) -> str:
-        """For people and git: ``GITHUB_WEB_URL``."""
-        return self.state.urls.web
-
-    @property
-    def api_url(self) -> str:
-        """For clients: ``GITHUB_API_URL``."""
-        return self.state.urls.api
-
-    # Accounts and repositories
-
-    def create_user(self, login: str, *, bot: bool = False) -> User:
-        """Add a person or a bot with a personal access token. Raises ValueError when the login is taken."""
-        return self.state.create_user(login, "Bot" if bot else "User")
-
-    def create_repository(
-        self,
-        full_name: str,
-        files: Mapping[str, FileContent] | None = None,
-        *,
-        private: bool = False,
-        default_branch: str = "main",
-        archived: bool = False,
-        permissions: Mapping[str, Level] | None = None,
-    ) -> Repository:
-        """Add a repository with one commit of ``files`` (path -> content; no path is refused), or an empty one.
-
-        A new owner becomes an organization. ``permissions``: login -> level of collaborators.
-        """
-        repository = self.state.create_repository(full_name, private, default_branch, dict(files or {}))
-        repository.archived = archived
-        for login, level in (permissions or {}).items():
-            self.set_permission(repository, login, level)
-        return repository
-
-    def set_permission(
-        self, repo: Repository | str, login: str, level: Level | None, *, role_name: str | None = None
-    ) -> None:
-        """Give a collaborator a level, or take it away with None. ``role_name``: a custom role on top of that level."""
-        self.state.user(login)
-        if level is not None and level not in LEVELS:
-            raise ValueError(f"{level!r} is none of {', '.join(LEVELS)}")
-        grants = self.repository(repo).grants
-        if level is None:
-            grants.pop(login.lower(), None)
-        else:
-            grants[login.lower()] = Grant(level, role_name or level)
-
-    def repository(self, repo: Repository | str) -> Repository:
-        """The repository of that name, or the one given. Raises ApiError 404."""
-        return repo if isinstance(repo, Repository) else self.state.repository(repo)
-
-    def user(self, login: str) -> User:
-        """The account of that login. Raises ApiError 404."""
-        return self.state.user(login)
-
-    # Branches
-
-    def branches(self, repo: Repository | str) -> dict[str, str]:
-        """Branch -> commit id."""
-        return self.repository(repo).git.branches()
-
-    def commit_files(
-        self,
-        repo: Repository | str,
-        branch: str,
-        files: Mapping[str, FileContent | None],
-        message: str = "Change files",
-        author: str = "localhub",
-    ) -> str:
-        """Commit on a branch, as a push by the owner would (None removes a file); return the commit's id.
-
-        A new branch starts at the default branch.
-        """
-        repository = self.repository(repo)
-        before = repository.git.refs()
-        start = before.get(f"refs/heads/{repository.default_branch}")
-        if start is not None and f"refs/heads/{branch}" not in before:
-            repository.git.write_ref(f"refs/heads/{branch}", start)
-        identity = Identity(author, f"{author}@users.noreply.invalid")
-        commit = repository.git.commit_files(branch, files, message, identity)
-        pulls.references_moved(self.state, repository, before, repository.git.refs(), repository.owner)
-        return commit
-
-    def commit_raw_tree(self, repo: Repository | str, branch: str, entries: Sequence[TreeEntry]) -> str:
-        """Point a branch at a commit of exactly these tree entries, hostile names and modes included."""
-        git = self.repository(repo).git
-        parent = git.branch(branch)
-        commit = git.write_commit(git.write_tree(entries), [parent] if parent else [], "Raw tree", Identity())
-        git.write_ref(f"refs/heads/{branch}", commit)
-        return commit
-
-    def delete_branch(self, repo: Repository | str, branch: str) -> None:
-        """Delete a branch, the default one too; its open pull requests are closed."""
-        repository = self.repository(repo)
-        before = repository.git.refs()
-        repository.git.delete_ref(f"refs/heads/{branch}")
-        pulls.references_moved(self.state, repository, before, repository.git.refs(), repository.owner)
-
-    def protect_branch(self, repo: Repository | str, branch: str) -> None:
-        """Refuse every push to a branch."""
-        self.repository(repo).protected.add(branch)
-
-    # Apps
-
-    def register_app(
-        self,
-        name: str,
-        manifest: Mapping[str, object],
-        *,
-        webhook_url: str,
-        webhook_secret: str,
-        public_key_pem: str,
-    ) -> App:
-        """Register an App from its manifest. An empty ``webhook_url`` sends nothing; both can be changed on the App."""
-        return apps.register(self.state, name, manifest, public_key_pem, (webhook_url, webhook_secret))
-
-    def install(self, app: App, repositories: Sequence[Repository | str]) -> int:
-        """Install an App for repositories of one owner; return the installation's id."""
-        return apps.install(self.state, app, [self.repository(each) for each in repositories]).id
-
-    def installation(self, number: int) -> Installation:
-        """An installation by id. Raises ApiError 404."""
-        found = self.state.installations.get(number)
-        if found is None:
+    def _person(self, login: str, repository: Repository, level: Level = "read") -> User:
+        """Who acts. Raises ApiError: 404 when they may not see the repository, 403 when they may not do this in it."""
+        user = self.state.user(login)
+        if not self.state.may(repository, user, "read"):
             raise not_found()
-        return found
+        if repository.archived:
+            raise ApiError(403, "Repository was archived so is read-only.")
+        if not self.state.may(repository, user, level):
+            raise ApiError(403, f"Must have {level} access to repository")
+        return user
 
-    def uninstall(self, installation: int) -> None:
-        """Remove an installation: tokens die at once."""
-        apps.uninstall(self.state, self.installation(installation))
-
-    def suspend(self, installation: int, suspended: bool = True) -> None:
-        """Suspend an installation, or let it work again."""
-        apps.suspend(self.state, self.installation(installation), suspended)
-
-    def revoke_tokens(self) -> None:
-        """Make every installation token worthless, as after an hour."""
-        self.state.tokens.clear()
-
-    # Conversations
+    # Issues
 
     def create_issue(self, repo: Repository | str, title: str, body: str | None = None, author: str = "") -> Issue:
         """Open an issue as ``author`` (default: the repository's owner). Raises ApiError as the API would."""
@@ -238,46 +62,27 @@ class LocalHub:
         user = self.state.user(author) if author else repository.owner
         return conversations.open_issue(self.state, repository, title, body, user)
 
-    async def comment(
-        self, on: Issue | PullRequest, body: str, author: str, *, via_app: App | None = None, wait: bool = True
-    ) -> Comment:
-        """Write a comment and, unless told otherwise, wait until its webhook was answered. Raises ApiError."""
-        issue = on.issue if isinstance(on, PullRequest) else on
-        user = self.state.user(author)
-        if not self.state.may(issue.repository, user, "read"):
-            raise not_found()
-        if issue.repository.archived:
-            raise ApiError(403, "Repository was archived so is read-only.")
-        comment = conversations.add_comment(self.state, issue, body, user, via_app)
-        if wait:
-            await self.settle()
-        return comment
-
-    async def edit_comment(self, comment: Comment, body: str, author: str = "") -> None:
-        """Change a comment's text, as its author unless told otherwise, and wait for the webhook."""
-        conversations.edit_comment(self.state, comment, body, self.state.user(author) if author else comment.user)
+    async def edit_issue(
+        self, on: Issue | PullRequest, *, title: str | None = None, body: str | None = None, author: str = ""
+    ) -> None:
+        """Change title or body as ``author`` (default: who opened it); others need write access. Raises ApiError."""
+        issue = _issue(on)
+        level: Level = "read" if author in {"", issue.author} else "write"
+        user = self._person(author, issue.repository, level) if author else issue.user
+        wish: dict[str, object] = {name: text for name, text in (("title", title), ("body", body)) if text is not None}
+        if issue.pull is not None:
+            pulls.edit_pull(self.state, issue.pull, wish, user)
+        else:
+            conversations.edit_issue(self.state, issue, wish, user)
         await self.settle()
-
-    async def delete_comment(self, comment: Comment, author: str = "") -> None:
-        """Delete a comment and wait for the webhook."""
-        conversations.delete_comment(self.state, comment, self.state.user(author) if author else comment.user)
-        await self.settle()
-
-    def issue_thread(self, on: Issue | PullRequest) -> list[Comment]:
-        """The comments of an issue or pull request, oldest first."""
-        return (on.issue if isinstance(on, PullRequest) else on).comments
-
-    def reactions(self, on: Comment | Issue) -> list[Reaction]:
-        """The reactions on a comment or an issue, oldest first."""
-        return list(on.reactions)
 
     def lock(self, on: Issue | PullRequest, locked: bool = True) -> None:
         """Lock a conversation, or open it again."""
-        (on.issue if isinstance(on, PullRequest) else on).locked = locked
+        _issue(on).locked = locked
 
     def set_state(self, on: Issue | PullRequest, state: str, author: str = "") -> None:
         """Close or reopen an issue or a pull request (``open``, ``closed``). Raises ApiError as the API would."""
-        issue = on.issue if isinstance(on, PullRequest) else on
+        issue = _issue(on)
         user = self.state.user(author) if author else issue.repository.owner
         if issue.pull is None:
             conversations.set_state(self.state, issue, state, user)
@@ -292,14 +97,113 @@ class LocalHub:
         """Issues without pull requests, oldest first."""
         return [issue for issue in self.repository(repo).issues.values() if issue.pull is None]
 
+    # Labels and assignees
+
+    async def label(self, on: Issue | PullRequest, *names: str, author: str, wait: bool = True) -> None:
+        """Put labels on; those the repository has not are made. Raises ApiError 403 below triage."""
+        issue = _issue(on)
+        labels.add(self.state, issue, names, self._person(author, issue.repository, "triage"))
+        if wait:
+            await self.settle()
+
+    async def unlabel(self, on: Issue | PullRequest, *names: str, author: str) -> None:
+        """Take labels off. Raises ApiError: 403 below triage, 404 for one that is not on."""
+        issue = _issue(on)
+        user = self._person(author, issue.repository, "triage")
+        for name in names:
+            labels.remove(self.state, issue, name, user)
+        await self.settle()
+
+    async def assign(self, on: Issue | PullRequest, *whom: str | User | App, author: str, wait: bool = True) -> None:
+        """Assign people (logins) or Apps (their bots). Raises ApiError: 403 below triage, 422 when one cannot be."""
+        issue = _issue(on)
+        user = self._person(author, issue.repository, "triage")
+        logins = [self._account(each).login for each in whom]
+        assignees.add(self.state, issue, assignees.checked(self.state, issue, logins, strict=True), user)
+        if wait:
+            await self.settle()
+
+    async def unassign(self, on: Issue | PullRequest, *whom: str | User | App, author: str) -> None:
+        """Take assignments back. Raises ApiError 403 below triage."""
+        issue = _issue(on)
+        user = self._person(author, issue.repository, "triage")
+        assignees.remove(self.state, issue, [self._account(each) for each in whom], user)
+        await self.settle()
+
+    def _account(self, named: str | User | App) -> User:
+        if isinstance(named, App):
+            return named.bot
+        return named if isinstance(named, User) else self.state.user(named)
+
+    # Comments
+
+    async def comment(
+        self, on: Issue | PullRequest, body: str, author: str, *, via_app: App | None = None, wait: bool = True
+    ) -> Comment:
+        """Write a comment and, unless told otherwise, wait until its webhook was answered. Raises ApiError."""
+        issue = _issue(on)
+        user = self._person(author, issue.repository)
+        comment = conversations.add_comment(self.state, issue, body, user, via_app)
+        if wait:
+            await self.settle()
+        return comment
+
+    async def edit_comment(self, comment: Comment | ReviewComment, body: str, author: str = "") -> None:
+        """Change a comment's text, as its author unless told otherwise, and wait for the webhook."""
+        user = self.state.user(author) if author else comment.user
+        if isinstance(comment, ReviewComment):
+            reviews.edit(self.state, comment, body, user)
+        else:
+            conversations.edit_comment(self.state, comment, body, user)
+        await self.settle()
+
+    async def delete_comment(self, comment: Comment | ReviewComment, author: str = "") -> None:
+        """Delete a comment and wait for the webhook."""
+        user = self.state.user(author) if author else comment.user
+        if isinstance(comment, ReviewComment):
+            reviews.delete(self.state, comment, user)
+        else:
+            conversations.delete_comment(self.state, comment, user)
+        await self.settle()
+
+    def minimize(self, comment: Comment | ReviewComment, classifier: str = "OUTDATED") -> None:
+        """Fold a comment away (GitHub tells nobody). ``classifier``: OUTDATED, RESOLVED, SPAM, ..."""
+        conversations.minimize(comment, classifier)
+
+    def issue_thread(self, on: Issue | PullRequest) -> list[Comment]:
+        """The comments of an issue or pull request, oldest first; review comments are in ``review_comments``."""
+        return _issue(on).comments
+
+    def reactions(self, on: Comment | Issue | ReviewComment) -> list[Reaction]:
+        """The reactions on a comment or an issue, oldest first."""
+        return list(on.reactions)
+
+    async def react(self, on: Comment | Issue | ReviewComment, content: str, author: str) -> Reaction:
+        """Add a reaction (``+1``, ``eyes``, ...); GitHub tells nobody. Raises ApiError 422 for one it has not."""
+        given, _ = conversations.react(self.state, on.reactions, content, self._person(author, on.repository))
+        return given
+
+    # Pull requests
+
     def open_pull_request(
-        self, repo: Repository | str, head: str, base: str, title: str, *, body: str = "", author: str = ""
+        self,
+        repo: Repository | str,
+        head: str,
+        base: str,
+        title: str,
+        *,
+        body: str = "",
+        author: str = "",
+        from_fork: Repository | None = None,
     ) -> PullRequest:
-        """Open a pull request between two branches. Raises ApiError as the API would."""
+        """Open a pull request between two branches; ``head`` may be in a fork. Raises ApiError as the API would."""
         repository = self.repository(repo)
-        wish = {"head": head, "base": base, "title": title, "body": body}
-        user = self.state.user(author) if author else repository.owner
-        return pulls.open_pull(self.state, repository, pulls.checked_sides(repository, wish), wish, (user, None))
+        source = from_fork if from_fork is not None else repository
+        label = f"{source.owner.login}:{head}"
+        wish = {"head": label, "base": base, "title": title, "body": body}
+        user = self.state.user(author) if author else source.owner
+        sides = pulls.checked_sides(self.state, repository, wish)
+        return pulls.open_pull(self.state, repository, sides, wish, (user, None))
 
     def pull_requests(self, repo: Repository | str) -> list[PullRequest]:
         """Every pull request, oldest first."""
@@ -309,70 +213,87 @@ class LocalHub:
         """A pull request by number. Raises ApiError 404."""
         return pulls.pull_of(self.repository(repo), number)
 
+    async def merge_pull_request(self, pull: PullRequest, author: str) -> str:
+        """Merge with a merge commit, whose id is returned. Raises ApiError: 403 below write, 405 when it cannot be."""
+        commit = pulls.merge(self.state, pull, self._person(author, pull.repository, "write"))
+        await self.settle()
+        return commit
+
+    async def set_draft(self, pull: PullRequest, draft: bool, author: str) -> None:
+        """Press *Ready for review* (False) or *Convert to draft* (True). Raises ApiError 403 below write."""
+        level: Level = "read" if author == pull.author else "write"
+        pulls.set_draft(self.state, pull, draft, self._person(author, pull.repository, level))
+        await self.settle()
+
+    async def review_comment(
+        self, pull: PullRequest, path: str, line: int, body: str, author: str, *, wait: bool = True
+    ) -> ReviewComment:
+        """Comment on a line that a changed file has at the head. Raises ApiError 422 when it is none."""
+        user = self._person(author, pull.repository)
+        comment = reviews.add(self.state, pull, reviews.place_at_head(pull, path, line), body, (user, None))
+        if wait:
+            await self.settle()
+        return comment
+
+    async def reply(self, to: ReviewComment, body: str, author: str, *, wait: bool = True) -> ReviewComment:
+        """Answer in the thread of a review comment. Raises ApiError."""
+        user = self._person(author, to.repository)
+        thread = to if to.in_reply_to is None else to.in_reply_to
+        comment = reviews.reply(self.state, thread, body, (user, None))
+        if wait:
+            await self.settle()
+        return comment
+
+    def review_comments(self, pull: PullRequest) -> list[ReviewComment]:
+        """The comments on lines and the replies to them, oldest first."""
+        return pull.review_comments
+
+    async def request_review(self, pull: PullRequest, *logins: str, author: str) -> None:
+        """Ask collaborators for a review. Raises ApiError: 403 below triage, 422 for who is none."""
+        reviews.request(self.state, pull, list(logins), [], self._person(author, pull.repository, "triage"))
+        await self.settle()
+
+    # Checks
+
     def check_runs(self, repo: Repository | str, sha: str | None = None) -> list[CheckRun]:
         """Every check run, or those of one commit, oldest first."""
         return [run for run in self.repository(repo).check_runs.values() if sha in {None, run.head_sha}]
 
-    # Traffic
+    def check_suites(self, repo: Repository | str, sha: str | None = None) -> list[CheckSuite]:
+        """Every check suite, or those of one commit, oldest first."""
+        return [suite for suite in self.repository(repo).check_suites.values() if sha in {None, suite.head_sha}]
 
-    @property
-    def faults(self) -> Faults:
-        """What shall go wrong."""
-        return self.state.faults
+    async def press_button(self, run: CheckRun, identifier: str, author: str, *, wait: bool = True) -> None:
+        """Press a button of a completed check run. Raises ValueError when there is no such button now.
 
-    @property
-    def requests(self) -> list[RequestRecord]:
-        """Every REST and git request, in the order they were answered."""
-        return self.state.requests
+        GitHub's documentation names no role for this and for running checks again: whoever sees the repository may, and
+        the App has to judge.
+        """
+        checks.press(self.state, run, identifier, self._person(author, run.repository))
+        if wait:
+            await self.settle()
 
-    @property
-    def violations(self) -> list[Violation]:
-        """What a well-made client would not have done."""
-        return self.state.violations
+    async def rerequest(self, run: CheckRun, author: str, *, wait: bool = True) -> None:
+        """Press *Re-run* of a check run. Raises ApiError 422 when it is not over."""
+        checks.rerequest(self.state, run, self._person(author, run.repository))
+        if wait:
+            await self.settle()
 
-    @property
-    def unknown_routes(self) -> list[str]:
-        """Requests for routes GitHub does not document, or that nobody built here yet."""
-        return [each.detail for each in self.state.violations if each.kind == "unknown_route"]
+    async def rerequest_suite(
+        self, repo: Repository | str, head_sha: str, author: str, *, app: App | None = None, wait: bool = True
+    ) -> None:
+        """Press *Re-run all checks* of a commit, of one App or of all. Raises ApiError 422, or ValueError for none."""
+        repository = self.repository(repo)
+        user = self._person(author, repository)
+        suites = [suite for suite in self.check_suites(repository, head_sha) if app in {None, suite.app}]
+        if not suites:
+            raise ValueError(f"{repository.full_name} has no check suite at {head_sha}")
+        for suite in suites:
+            checks.rerequest_suite(self.state, suite, user)
+        if wait:
+            await self.settle()
 
-    @property
-    def deliveries(self) -> list[Delivery]:
-        """Every webhook attempt, oldest first."""
-        return self.state.webhooks.deliveries
-
-    def hurried_writes(self, gap: float = 1.0) -> list[tuple[RequestRecord, RequestRecord]]:
-        """REST writes of one installation that began less than ``gap`` seconds after the one before: GitHub asks for a
-        second between them, and punishes only those who overdo it. Minting tokens does not count."""
-        last: dict[int, RequestRecord] = {}
-        found = []
-        for record in sorted(self.state.requests, key=lambda each: each.started):
-            if record.installation_id is None or not record.is_write or ".git/" in record.route:
-                continue
-            before = last.get(record.installation_id)
-            if before is not None and record.started - before.started < gap:
-                found.append((before, record))
-            last[record.installation_id] = record
-        return found
-
-    async def send_webhook(self, app: App, event: str, payload: Mapping[str, object]) -> Delivery:
-        """Send any payload to an App, well signed, and wait for the answer: for what GitHub sends only rarely."""
-        delivery = self.state.webhooks.send_raw(app, event, payload)
+    async def let_go_stale(self, run: CheckRun) -> None:
+        """Do what GitHub does to a check run that is not over after fourteen days: it concludes ``stale``."""
+        checks.let_go_stale(self.state, run)
         await self.settle()
-        return delivery
-
-    async def ping(self, app: App) -> Delivery:
-        """Send the ping event and wait for the answer."""
-        delivery = self.state.webhooks.ping(app)
-        await self.settle()
-        return delivery
-
-    async def redeliver(self, delivery: int | str | Delivery, *, new_id: bool = False) -> Delivery:
-        """Send a delivery (by object, id or GUID) again and wait. ``new_id``: under a GUID it never had."""
-        for known in self.deliveries:
-            if delivery in (known, known.id, known.guid):
-                return await self.state.webhooks.redeliver(known, new_id=new_id)
-        raise KeyError(delivery)
-
-    async def settle(self) -> None:
-        """Wait until every webhook so far has had its attempt."""
-        await self.state.webhooks.settle()

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from localhub.model import App, Comment, Installation, Issue, Label, Reaction, Repository, User
 from localhub.records import Delivery
@@ -26,8 +27,18 @@ def time_text(moment: datetime | None) -> str | None:
 
 
 def node_id(kind: str, number: int) -> str:
-    """An opaque global id."""
+    """An opaque global id. ``kind`` as GitHub has it: ``I``, ``IC``, ``PR``, ``PRRC``, ..."""
     return f"{kind}_{base64.urlsafe_b64encode(str(number).encode()).decode().rstrip('=')}"
+
+
+def number_of_node(text: str) -> tuple[str, int] | None:
+    """The kind and number of a global id of ours, or None when it is not one."""
+    kind, _, coded = text.partition("_")
+    try:
+        number = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode("ascii")
+    except ValueError:
+        return None
+    return (kind, int(number)) if number.isdigit() and node_id(kind, int(number)) == text else None
 
 
 def user(urls: Urls, account: User) -> Json:
@@ -74,7 +85,7 @@ def repository(urls: Urls, repo: Repository) -> Json:
         "owner": user(urls, repo.owner),
         "html_url": html,
         "description": None,
-        "fork": False,
+        "fork": repo.parent is not None,
         "url": api,
         "branches_url": f"{api}/branches{{/branch}}",
         "collaborators_url": f"{api}/collaborators{{/collaborator}}",
@@ -157,7 +168,7 @@ def label(urls: Urls, repo: Repository, known: Label) -> Json:
     return {
         "id": known.id,
         "node_id": node_id("LA", known.id),
-        "url": f"{urls.api}/repos/{repo.full_name}/labels/{known.name}",
+        "url": f"{urls.api}/repos/{repo.full_name}/labels/{quote(known.name, safe='')}",
         "name": known.name,
         "color": known.color,
         "default": False,
@@ -213,8 +224,8 @@ def issue(urls: Urls, known: Issue) -> Json:
         "state_reason": known.state_reason,
         "locked": known.locked,
         "active_lock_reason": None,
-        "assignee": None,
-        "assignees": [],
+        "assignee": user(urls, known.assignees[0]) if known.assignees else None,
+        "assignees": [user(urls, each) for each in known.assignees],
         "milestone": None,
         "comments": len(known.comments),
         "created_at": time_text(known.created_at),
@@ -222,7 +233,7 @@ def issue(urls: Urls, known: Issue) -> Json:
         "closed_at": time_text(known.closed_at),
         "author_association": association(repo, known.user),
         "body": known.body,
-        "closed_by": None,
+        "closed_by": user(urls, known.closed_by) if known.closed_by is not None else None,
         "reactions": reaction_counts(api, known.reactions),
         "timeline_url": f"{api}/timeline",
         "performed_via_github_app": app(urls, known.via_app) if known.via_app else None,
@@ -234,7 +245,7 @@ def issue(urls: Urls, known: Issue) -> Json:
             "html_url": html,
             "diff_url": f"{html}.diff",
             "patch_url": f"{html}.patch",
-            "merged_at": None,
+            "merged_at": time_text(known.pull.merged_at),
         }
     return body
 

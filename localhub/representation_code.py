@@ -1,4 +1,4 @@
-"""How commits, branches, files, pull requests and checks look in JSON. Functions that read git say so: they block."""
+"""How commits, branches, files and pull requests look in JSON. Functions that read git say so: they block."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from urllib.parse import quote
 
 from localhub import git_history
 from localhub.git_history import ChangedFile, Commit, PathAt
-from localhub.model import CheckRun, CheckSuite, PullRequest, Repository
-from localhub.representation import Json, app, issue, node_id, repository, time_text, user
+from localhub.model import PullRequest, Repository, Team
+from localhub.representation import Json, issue, node_id, repository, time_text, user
 
 if TYPE_CHECKING:
     from localhub.state import Urls
 
+_LARGEST_SHOWN = 1024 * 1024
+"""Bytes of a file that the contents API still hands over as base64."""
 _KINDS = {"blob": "file", "tree": "dir", "commit": "submodule"}
 
 
@@ -53,6 +55,26 @@ def commit(urls: Urls, repo: Repository, made: Commit) -> Json:
         "author": None,
         "committer": None,
         "parents": [{"sha": sha, "url": f"{_api(urls, repo)}/commits/{sha}"} for sha in made.parents],
+    }
+
+
+def pushed_commit(urls: Urls, repo: Repository, made: Commit) -> Json:
+    """A commit as the ``push`` event carries it. Reads git."""
+    # The empty tree stands for the parent a first commit does not have.
+    parent = made.parents[0] if made.parents else repo.git.write_tree([])
+    files = git_history.files_between(repo.git, parent, made.sha)
+    return {
+        "id": made.sha,
+        "tree_id": made.tree,
+        "distinct": True,
+        "message": made.message,
+        "timestamp": made.committer_date,
+        "url": f"{urls.web}/{repo.full_name}/commit/{made.sha}",
+        "author": {"name": made.author_name, "email": made.author_email},
+        "committer": {"name": made.committer_name, "email": made.committer_email},
+        "added": [file.path for file in files if file.status in {"added", "copied"}],
+        "removed": [file.path for file in files if file.status == "removed"],
+        "modified": [file.path for file in files if file.status not in {"added", "copied", "removed"}],
     }
 
 
@@ -96,7 +118,9 @@ def content(urls: Urls, repo: Repository, ref: str, at: PathAt, *, listed: bool)
         "download_url": None if kind in {"dir", "submodule"} else f"{html}?raw=1",
     }
     body["_links"] = {"self": url, "git": body["git_url"], "html": html}
-    if not listed and kind == "file":
+    if not listed and kind == "file" and at.size > _LARGEST_SHOWN:
+        body.update(encoding="none", content="")
+    elif not listed and kind == "file":
         encoded = base64.encodebytes(git_history.blob(repo.git, at.sha)).decode()
         body.update(encoding="base64", content=encoded)
     if not listed and kind == "symlink":
@@ -125,6 +149,25 @@ def changed_file(urls: Urls, repo: Repository, head: str, file: ChangedFile) -> 
     return body
 
 
+def team(urls: Urls, known: Team) -> Json:
+    """A team."""
+    url = f"{urls.api}/orgs/{known.organization.login}/teams/{known.slug}"
+    return {
+        "id": known.id,
+        "node_id": node_id("T", known.id),
+        "url": url,
+        "html_url": f"{urls.web}/orgs/{known.organization.login}/teams/{known.slug}",
+        "name": known.name,
+        "slug": known.slug,
+        "description": None,
+        "privacy": "closed",
+        "permission": "pull",
+        "members_url": f"{url}/members{{/member}}",
+        "repositories_url": f"{url}/repos",
+        "parent": None,
+    }
+
+
 def pull_request(urls: Urls, pull: PullRequest) -> Json:
     """A pull request, as lists show it."""
     known = pull.issue
@@ -142,15 +185,29 @@ def pull_request(urls: Urls, pull: PullRequest) -> Json:
         "patch_url": f"{as_issue['html_url']}.patch",
         "issue_url": f"{_api(urls, repo)}/issues/{pull.number}",
         "comments_url": f"{_api(urls, repo)}/issues/{pull.number}/comments",
+        "review_comments_url": f"{api}/comments",
+        "review_comment_url": f"{_api(urls, repo)}/pulls/comments{{/number}}",
         "commits_url": f"{api}/commits",
         "statuses_url": f"{_api(urls, repo)}/statuses/{pull.head_sha}",
-        "merged_at": None,
-        "merge_commit_sha": None,
-        "requested_reviewers": [],
-        "requested_teams": [],
+        "merged_at": time_text(pull.merged_at),
+        "merge_commit_sha": pull.merge_commit_sha,
+        "requested_reviewers": [user(urls, each) for each in pull.requested_reviewers],
+        "requested_teams": [team(urls, each) for each in pull.requested_teams],
         "draft": pull.draft,
-        "head": _side(urls, repo, pull.head_branch, pull.head_sha),
-        "base": _side(urls, repo, pull.base_branch, pull.base_sha),
+        "head": {
+            "label": pull.head_label,
+            "ref": pull.head_branch,
+            "sha": pull.head_sha,
+            "user": user(urls, pull.head_owner),
+            "repo": repository(urls, pull.head_repository) if pull.head_repository is not None else None,
+        },
+        "base": {
+            "label": f"{repo.owner.login}:{pull.base_branch}",
+            "ref": pull.base_branch,
+            "sha": pull.base_sha,
+            "user": user(urls, repo.owner),
+            "repo": repository(urls, repo),
+        },
         "auto_merge": None,
         "_links": {"self": {"href": api}, "html": {"href": as_issue["html_url"]}},
     }
@@ -162,90 +219,15 @@ def full_pull_request(urls: Urls, pull: PullRequest) -> Json:
     return {
         **pull_request(urls, pull),
         "merged": pull.merged,
-        "mergeable": True,
+        "mergeable": not pull.merged,
         "rebaseable": False,
         "mergeable_state": "draft" if pull.draft else "clean",
-        "merged_by": None,
+        "merged_by": user(urls, pull.merged_by) if pull.merged_by is not None else None,
         "comments": len(pull.issue.comments),
-        "review_comments": 0,
+        "review_comments": len(pull.review_comments),
         "maintainer_can_modify": False,
         "commits": len(pull.commits),
         "additions": sum(file.additions for file in files),
         "deletions": sum(file.deletions for file in files),
         "changed_files": len(files),
-    }
-
-
-def _side(urls: Urls, repo: Repository, name: str, sha: str) -> Json:
-    return {
-        "label": f"{repo.owner.login}:{name}",
-        "ref": name,
-        "sha": sha,
-        "user": user(urls, repo.owner),
-        "repo": repository(urls, repo),
-    }
-
-
-def check_suite(urls: Urls, suite: CheckSuite) -> Json:
-    """A check suite."""
-    runs = [run for run in suite.repository.check_runs.values() if run.suite is suite]
-    done = bool(runs) and all(run.status == "completed" for run in runs)
-    return {
-        "id": suite.id,
-        "node_id": node_id("CS", suite.id),
-        "head_branch": None,
-        "head_sha": suite.head_sha,
-        "status": "completed" if done else ("in_progress" if runs else "queued"),
-        "conclusion": runs[-1].conclusion if done else None,
-        "url": f"{_api(urls, suite.repository)}/check-suites/{suite.id}",
-        "before": None,
-        "after": suite.head_sha,
-        "pull_requests": [],
-        "app": app(urls, suite.app),
-        "repository": repository(urls, suite.repository),
-        "created_at": time_text(suite.created_at),
-        "updated_at": time_text(suite.created_at),
-        "latest_check_runs_count": len(runs),
-        "check_runs_url": f"{_api(urls, suite.repository)}/check-suites/{suite.id}/check-runs",
-    }
-
-
-def check_run(urls: Urls, run: CheckRun) -> Json:
-    """A check run."""
-    url = f"{_api(urls, run.repository)}/check-runs/{run.id}"
-    html = f"{urls.web}/{run.repository.full_name}/runs/{run.id}"
-    pulls = [
-        {
-            "id": each.pull.id,
-            "number": each.number,
-            "url": f"{_api(urls, run.repository)}/pulls/{each.number}",
-            "head": {"ref": each.pull.head_branch, "sha": each.pull.head_sha},
-            "base": {"ref": each.pull.base_branch, "sha": each.pull.base_sha},
-        }
-        for each in run.repository.issues.values()
-        if each.pull is not None and each.pull.head_sha == run.head_sha
-    ]
-    return {
-        "id": run.id,
-        "node_id": node_id("CR", run.id),
-        "name": run.name,
-        "head_sha": run.head_sha,
-        "external_id": run.external_id,
-        "url": url,
-        "html_url": html,
-        "details_url": run.details_url or html,
-        "status": run.status,
-        "conclusion": run.conclusion,
-        "started_at": time_text(run.started_at),
-        "completed_at": time_text(run.completed_at),
-        "output": {
-            "title": run.output.get("title"),
-            "summary": run.output.get("summary"),
-            "text": run.output.get("text"),
-            "annotations_count": len(run.annotations),
-            "annotations_url": f"{url}/annotations",
-        },
-        "check_suite": {"id": run.suite.id},
-        "app": app(urls, run.app),
-        "pull_requests": pulls,
     }

@@ -24,6 +24,13 @@ async def get_app(call: Call) -> Answer:
     return Answer({**shown, "installations_count": count})
 
 
+async def get_app_by_slug(call: Call) -> Answer:
+    for each in call.state.apps.values():
+        if each.slug == call.text("slug").lower():
+            return Answer(representation.app(call.state.urls, each))
+    raise not_found()
+
+
 async def list_installations(call: Call) -> Answer:
     own = [each for each in call.state.installations.values() if each.app is call.app]
     return call.listing([representation.installation(call.state.urls, each) for each in own])
@@ -133,6 +140,7 @@ async def redeliver(call: Call) -> Answer:
 
 ROUTES = [
     Route("GET", "/app", get_app, audience=Audience.APP),
+    Route("GET", "/apps/{slug}", get_app_by_slug, audience=Audience.ANYONE),
     Route("GET", "/app/installations", list_installations, audience=Audience.APP),
     Route("GET", "/app/installations/{installation_id}", get_installation, audience=Audience.APP),
     Route("POST", "/app/installations/{installation_id}/access_tokens", create_token, audience=Audience.APP),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from localhub import checks, representation_code
+from localhub import checks, representation_checks
 from localhub.api import Answer, Call, Route
 from localhub.errors import ApiError, not_found
 from localhub.model import CheckRun, CheckSuite
@@ -39,7 +39,7 @@ async def create_run(call: Call) -> Answer:
         raise ApiError(422, 'Invalid request.\n\n"head_sha" wasn\'t supplied.')
     sha = await _resolved(call, head)
     run = checks.create(call.state, call.repository, call.app, sha, call.sent)
-    shown = representation_code.check_run(call.state.urls, run)
+    shown = representation_checks.check_run(call.state.urls, run)
     return Answer(shown, 201, {"Location": str(shown["url"])})
 
 
@@ -47,17 +47,18 @@ async def update_run(call: Call) -> Answer:
     _writer(call)
     run = _run(call)
     checks.update(call.state, run, call.app, call.sent)
-    return Answer(representation_code.check_run(call.state.urls, run))
+    return Answer(representation_checks.check_run(call.state.urls, run))
 
 
 async def get_run(call: Call) -> Answer:
-    return Answer(representation_code.check_run(call.state.urls, _run(call)))
+    return Answer(representation_checks.check_run(call.state.urls, _run(call)))
 
 
 async def list_annotations(call: Call) -> Answer:
     run = _run(call)
     href = f"{call.state.urls.web}/{call.repository.full_name}/blob/{run.head_sha}"
-    return call.listing([{**each, "blob_href": f"{href}/{each['path']}"} for each in run.annotations])
+    optional = dict.fromkeys(("start_column", "end_column", "title", "raw_details"))
+    return call.listing([{**optional, **each, "blob_href": f"{href}/{each['path']}"} for each in run.annotations])
 
 
 def _runs_answer(call: Call, runs: list[CheckRun]) -> Answer:
@@ -75,7 +76,7 @@ def _runs_answer(call: Call, runs: list[CheckRun]) -> Answer:
         found = list({(run.app.id, run.name): run for run in found}.values())
     found.sort(key=lambda run: run.id, reverse=True)
     shown, headers = call.page(found)
-    runs_shown = [representation_code.check_run(call.state.urls, run) for run in shown]
+    runs_shown = [representation_checks.check_run(call.state.urls, run) for run in shown]
     return Answer({"total_count": len(found), "check_runs": runs_shown}, headers=headers)
 
 
@@ -97,14 +98,24 @@ async def list_runs_of_suite(call: Call) -> Answer:
 
 
 async def get_suite(call: Call) -> Answer:
-    return Answer(representation_code.check_suite(call.state.urls, _suite(call)))
+    return Answer(representation_checks.check_suite(call.state.urls, _suite(call)))
+
+
+async def rerequest_run(call: Call) -> Answer:
+    checks.rerequest(call.state, _run(call), call.user)
+    return Answer({}, 201)
+
+
+async def rerequest_suite(call: Call) -> Answer:
+    checks.rerequest_suite(call.state, _suite(call), call.user)
+    return Answer({}, 201)
 
 
 async def list_suites_of_ref(call: Call) -> Answer:
     sha = await _resolved(call, call.text("ref"))
     found = [suite for suite in call.repository.check_suites.values() if suite.head_sha == sha]
     shown, headers = call.page(found)
-    suites = [representation_code.check_suite(call.state.urls, suite) for suite in shown]
+    suites = [representation_checks.check_suite(call.state.urls, suite) for suite in shown]
     return Answer({"total_count": len(found), "check_suites": suites}, headers=headers)
 
 
@@ -113,6 +124,8 @@ ROUTES = [
     Route("GET", f"{_REPO}/check-runs/{{check_run_id}}", get_run, _READ),
     Route("PATCH", f"{_REPO}/check-runs/{{check_run_id}}", update_run, _WRITE, "write"),
     Route("GET", f"{_REPO}/check-runs/{{check_run_id}}/annotations", list_annotations, _READ),
+    Route("POST", f"{_REPO}/check-runs/{{check_run_id}}/rerequest", rerequest_run, _WRITE),
+    Route("POST", f"{_REPO}/check-suites/{{check_suite_id}}/rerequest", rerequest_suite, _WRITE),
     Route("GET", f"{_REPO}/commits/{{ref:.+}}/check-runs", list_runs_of_ref, _READ),
     Route("GET", f"{_REPO}/commits/{{ref:.+}}/check-suites", list_suites_of_ref, _READ),
     Route("GET", f"{_REPO}/check-suites/{{check_suite_id}}", get_suite, _READ),

@@ -1,4 +1,4 @@
-"""REST: issues, comments, reactions and labels.
+"""REST: issues, their comments, and reactions on both.
 
 https://docs.github.com/en/rest/issues , https://docs.github.com/en/rest/reactions/reactions
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from localhub import conversations, representation
+from localhub import assignees, conversations, labels, pulls, representation
 from localhub.api import Answer, Call, Route
 from localhub.conversations import comment_of, issue_of
 from localhub.errors import ApiError, invalid
-from localhub.model import Comment, Issue, utc_now
+from localhub.model import Comment, Issue
 
 # Pull requests are issues too: the documentation takes either permission; for a plain issue only `issues` helps.
 _READ = (("issues", "read"), ("pull_requests", "read"))
@@ -20,7 +20,8 @@ _ISSUES = "/repos/{owner}/{repo}/issues"
 _COMMENT = f"{_ISSUES}/comments/{{comment_id}}"
 
 
-def _issue(call: Call) -> Issue:
+def asked_issue(call: Call) -> Issue:
+    """The issue or pull request of the path, which the token must hold the permission for. Raises ApiError."""
     issue = issue_of(call.repository, call.number("issue_number"))
     call.fresh(issue.born)
     return _asked(call, issue)
@@ -39,7 +40,7 @@ def _asked(call: Call, issue: Issue) -> Issue:
     return issue
 
 
-def _own_or(call: Call, author: object) -> None:
+def own_or(call: Call, author: object) -> None:
     """Only the author, and people with write access, may change a text. Raises ApiError 403."""
     if author is call.user:
         return
@@ -48,7 +49,8 @@ def _own_or(call: Call, author: object) -> None:
     raise ApiError(403, "Must have admin rights to Repository.")
 
 
-def _since(call: Call) -> datetime | None:
+def since(call: Call) -> datetime | None:
+    """The query parameter of that name. Raises ApiError 422."""
     text = call.query("since")
     if not text:
         return None
@@ -60,13 +62,13 @@ def _since(call: Call) -> datetime | None:
 
 
 async def list_issues(call: Call) -> Answer:
-    state, since = call.query("state", "open"), _since(call)
+    state, after = call.query("state", "open"), since(call)
     wanted = {name.lower() for name in call.query("labels").split(",") if name}
     found = [
         issue
         for issue in call.repository.issues.values()
         if state in {"all", issue.state}
-        and (since is None or issue.updated_at >= since)
+        and (after is None or issue.updated_at >= after)
         and wanted <= {label.name.lower() for label in issue.labels}
         and not call.state.faults.too_fresh(issue.born)
     ]
@@ -79,56 +81,74 @@ async def list_issues(call: Call) -> Answer:
 
 
 async def get_issue(call: Call) -> Answer:
-    return Answer(representation.issue(call.state.urls, _issue(call)))
+    return Answer(representation.issue(call.state.urls, asked_issue(call)))
+
+
+def _may_triage(call: Call) -> bool:
+    """True for Apps (their permission was asked for) and people who may label and assign."""
+    return call.actor.token is not None or call.state.may(call.repository, call.user, "triage")
 
 
 async def create_issue(call: Call) -> Answer:
+    """Labels and assignees of people who may not triage are dropped without a word."""
     call.require(("issues", "write"))
     title, body = call.sent.get("title"), call.sent.get("body")
     issue = conversations.open_issue(call.state, call.repository, title, body, call.user, call.actor.via_app)
-    names = call.sent.get("labels")
-    if isinstance(names, list) and (call.actor.token or call.state.may(call.repository, call.user, "triage")):
-        conversations.add_labels(call.state, issue, names, call.user)
-    return Answer(representation.issue(call.state.urls, issue), 201)
+    names, logins = call.sent.get("labels"), call.sent.get("assignees")
+    if isinstance(names, list) and _may_triage(call):
+        labels.add(call.state, issue, names, call.user)
+    if logins and _may_triage(call):
+        assignees.add(call.state, issue, assignees.checked(call.state, issue, logins, strict=True), call.user)
+    shown = representation.issue(call.state.urls, issue)
+    return Answer(shown, 201, {"Location": str(shown["url"])})
 
 
 async def edit_issue(call: Call) -> Answer:
-    issue = _issue(call)
-    _own_or(call, issue.user) if call.actor.token is None else None
-    if "title" in call.sent:
-        issue.title = conversations.checked_title(call.sent["title"])
-    if "body" in call.sent:
-        issue.body = conversations.checked_body(call.sent["body"], "Issue")
-    if "state" in call.sent:
-        conversations.set_state(call.state, issue, call.sent["state"], call.user)
-    issue.updated_at = utc_now()
-    if {"title", "body"} & call.sent.keys() and issue.pull is None:
-        conversations.tell_issue(call.state, issue, "edited", call.user)
+    """Title and body, state, labels and assignees: also those of a pull request."""
+    issue, sent = asked_issue(call), call.sent
+    if call.actor.token is None and {"title", "body"} & sent.keys():
+        own_or(call, issue.user)
+    if {"labels", "assignees"} & sent.keys() and not _may_triage(call):
+        raise ApiError(403, "Must have admin rights to Repository.")
+    if "state" in sent and issue.user is not call.user and not _may_triage(call):
+        raise ApiError(403, "Must have admin rights to Repository.")
+    wanted = assignees.checked(call.state, issue, sent.get("assignees", []), strict=True)
+    kept: dict[str, object] = {name: sent[name] for name in ("title", "body", "state") if name in sent}
+    if issue.pull is not None:
+        pulls.edit_pull(call.state, issue.pull, kept, call.user)
+    else:
+        conversations.edit_issue(call.state, issue, kept, call.user)
+        conversations.set_state(call.state, issue, sent.get("state", issue.state), call.user)
+    names = sent.get("labels")
+    if isinstance(names, list):
+        labels.replace(call.state, issue, names, call.user)
+    if "assignees" in sent:
+        assignees.replace(call.state, issue, wanted, call.user)
     return Answer(representation.issue(call.state.urls, issue))
 
 
 async def lock_issue(call: Call) -> Answer:
-    _issue(call).locked = True
+    asked_issue(call).locked = True
     return Answer(status=204)
 
 
 async def unlock_issue(call: Call) -> Answer:
-    _issue(call).locked = False
+    asked_issue(call).locked = False
     return Answer(status=204)
 
 
 def _comments_answer(call: Call, comments: list[Comment]) -> Answer:
-    since = _since(call)
+    after = since(call)
     shown = [
         representation.comment(call.state.urls, each)
         for each in comments
-        if (since is None or each.updated_at >= since) and not call.state.faults.too_fresh(each.born)
+        if (after is None or each.updated_at >= after) and not call.state.faults.too_fresh(each.born)
     ]
     return call.listing(shown)
 
 
 async def list_comments(call: Call) -> Answer:
-    return _comments_answer(call, _issue(call).comments)
+    return _comments_answer(call, asked_issue(call).comments)
 
 
 async def list_repository_comments(call: Call) -> Answer:
@@ -143,7 +163,7 @@ async def get_comment(call: Call) -> Answer:
 
 
 async def create_comment(call: Call) -> Answer:
-    issue = _issue(call)
+    issue = asked_issue(call)
     body = call.sent.get("body")
     comment = conversations.add_comment(call.state, issue, body, call.user, call.actor.via_app)
     shown = representation.comment(call.state.urls, comment)
@@ -152,31 +172,31 @@ async def create_comment(call: Call) -> Answer:
 
 async def edit_comment(call: Call) -> Answer:
     comment = _comment(call)
-    _own_or(call, comment.user)
+    own_or(call, comment.user)
     conversations.edit_comment(call.state, comment, call.sent.get("body"), call.user)
     return Answer(representation.comment(call.state.urls, comment))
 
 
 async def delete_comment(call: Call) -> Answer:
     comment = _comment(call)
-    _own_or(call, comment.user)
+    own_or(call, comment.user)
     conversations.delete_comment(call.state, comment, call.user)
     return Answer(status=204)
 
 
 async def list_issue_reactions(call: Call) -> Answer:
-    return call.listing([representation.reaction(call.state.urls, each) for each in _issue(call).reactions])
+    return call.listing([representation.reaction(call.state.urls, each) for each in asked_issue(call).reactions])
 
 
 async def create_issue_reaction(call: Call) -> Answer:
-    issue = _issue(call)
+    issue = asked_issue(call)
     conversations.refuse_locked(call.state, issue, call.user)
     given, new = conversations.react(call.state, issue.reactions, call.sent.get("content"), call.user)
     return Answer(representation.reaction(call.state.urls, given), 201 if new else 200)
 
 
 async def delete_issue_reaction(call: Call) -> Answer:
-    conversations.unreact(_issue(call).reactions, call.number("reaction_id"), call.user)
+    conversations.unreact(asked_issue(call).reactions, call.number("reaction_id"), call.user)
     return Answer(status=204)
 
 
@@ -199,30 +219,6 @@ async def delete_comment_reaction(call: Call) -> Answer:
     return Answer(status=204)
 
 
-def _labels_answer(call: Call, issue: Issue) -> Answer:
-    return Answer([representation.label(call.state.urls, call.repository, each) for each in issue.labels])
-
-
-async def list_issue_labels(call: Call) -> Answer:
-    return _labels_answer(call, _issue(call))
-
-
-async def add_issue_labels(call: Call) -> Answer:
-    issue = _issue(call)
-    names = call.sent.get("labels")
-    conversations.add_labels(call.state, issue, names if isinstance(names, list) else [names], call.user)
-    return _labels_answer(call, issue)
-
-
-async def remove_issue_label(call: Call) -> Answer:
-    issue = _issue(call)
-    wanted = call.text("name").lower()
-    if all(label.name.lower() != wanted for label in issue.labels):
-        raise ApiError(404, "Label does not exist")
-    issue.labels = [label for label in issue.labels if label.name.lower() != wanted]
-    return _labels_answer(call, issue)
-
-
 ROUTES = [
     Route("GET", _ISSUES, list_issues, _READ),
     Route("POST", _ISSUES, create_issue, _WRITE),
@@ -242,7 +238,4 @@ ROUTES = [
     Route("GET", f"{_ISSUES}/{{issue_number}}/reactions", list_issue_reactions, _READ),
     Route("POST", f"{_ISSUES}/{{issue_number}}/reactions", create_issue_reaction, _WRITE),
     Route("DELETE", f"{_ISSUES}/{{issue_number}}/reactions/{{reaction_id}}", delete_issue_reaction, _WRITE),
-    Route("GET", f"{_ISSUES}/{{issue_number}}/labels", list_issue_labels, _READ),
-    Route("POST", f"{_ISSUES}/{{issue_number}}/labels", add_issue_labels, _WRITE, "triage"),
-    Route("DELETE", f"{_ISSUES}/{{issue_number}}/labels/{{name}}", remove_issue_label, _WRITE, "triage"),
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from localhub import git_history, pulls, representation, representation_code
+from localhub import git_history, pushes, representation, representation_code
 from localhub.api import LIMIT, Answer, Audience, Call, Route
 from localhub.errors import ApiError, invalid, not_found, unprocessable
 from localhub.git_history import PathAt
@@ -61,6 +61,16 @@ async def get_permission(call: Call) -> Answer:
     return Answer(body)
 
 
+async def check_collaborator(call: Call) -> Answer:
+    if call.actor.token is None:
+        call.require_level("write")
+    account = call.state.users.get(call.text("login").lower())
+    named = account is not None and account.login.lower() in call.repository.grants
+    if account is None or not (named or account is call.repository.owner):
+        raise not_found()
+    return Answer(status=204)
+
+
 async def list_branches(call: Call) -> Answer:
     repository = call.repository
     shown = [
@@ -106,7 +116,7 @@ async def create_reference(call: Call) -> Answer:
     if name in before:
         raise ApiError(422, "Reference already exists")
     git.write_ref(name, sha)
-    pulls.references_moved(call.state, call.repository, before, git.refs(), call.user)
+    pushes.references_moved(call.state, call.repository, before, git.refs(), call.user)
     return Answer(representation_code.reference(call.state.urls, call.repository, name, sha), 201)
 
 
@@ -123,7 +133,7 @@ async def update_reference(call: Call) -> Answer:
     if not forward and call.sent.get("force") is not True:
         raise ApiError(422, "Update is not a fast forward")
     git.write_ref(name, sha)
-    pulls.references_moved(call.state, call.repository, before, git.refs(), call.user)
+    pushes.references_moved(call.state, call.repository, before, git.refs(), call.user)
     return Answer(representation_code.reference(call.state.urls, call.repository, name, sha))
 
 
@@ -136,7 +146,7 @@ async def delete_reference(call: Call) -> Answer:
     if name.removeprefix("refs/heads/") == call.repository.default_branch:
         raise unprocessable("Reference", "Cannot delete the default branch")
     await asyncio.to_thread(git.delete_ref, name)
-    pulls.references_moved(call.state, call.repository, before, git.refs(), call.user)
+    pushes.references_moved(call.state, call.repository, before, git.refs(), call.user)
     return Answer(status=204)
 
 
@@ -227,11 +237,6 @@ def _contents(call: Call, commit: str, ref: str, path: str) -> object:
     return representation_code.content(urls, repository, ref, at, listed=False)
 
 
-async def list_labels(call: Call) -> Answer:
-    urls, repository = call.state.urls, call.repository
-    return call.listing([representation.label(urls, repository, each) for each in repository.labels.values()])
-
-
 async def edit_repository(call: Call) -> Answer:
     """Archive, change visibility or the default branch."""
     repository = call.repository
@@ -251,6 +256,7 @@ ROUTES = [
     Route("GET", _REPO, get_repository, (("metadata", "read"),)),
     Route("PATCH", _REPO, edit_repository, (("administration", "write"),), "admin"),
     Route("GET", f"{_REPO}/collaborators/{{login}}/permission", get_permission, (("metadata", "read"),)),
+    Route("GET", f"{_REPO}/collaborators/{{login}}", check_collaborator, (("metadata", "read"),)),
     Route("GET", f"{_REPO}/branches", list_branches, _READ),
     Route("GET", f"{_REPO}/branches/{{branch:.+}}", get_branch, _READ),
     Route("GET", f"{_REPO}/git/ref/{{ref:.+}}", get_reference, _READ),
@@ -264,5 +270,4 @@ ROUTES = [
     Route("GET", f"{_REPO}/compare/{{basehead:.+}}", compare, _READ),
     Route("GET", f"{_REPO}/contents", get_contents, _READ),
     Route("GET", f"{_REPO}/contents/{{path:.*}}", get_contents, _READ),
-    Route("GET", f"{_REPO}/labels", list_labels, (("issues", "read"), ("pull_requests", "read"))),
 ]

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from localhub import rest_apps, rest_checks, rest_issues, rest_pulls, rest_repositories
+from localhub import (
+    graphql,
+    rest_apps,
+    rest_checks,
+    rest_issues,
+    rest_labels,
+    rest_pulls,
+    rest_repositories,
+    rest_reviews,
+)
 from localhub.api import Route
 
 ROUTES: list[Route] = [
     *rest_apps.ROUTES,
     *rest_checks.ROUTES,
     *rest_issues.ROUTES,
+    *rest_labels.ROUTES,
+    *rest_reviews.ROUTES,
     *rest_pulls.ROUTES,
     *rest_repositories.ROUTES,
+    *graphql.ROUTES,
 ]

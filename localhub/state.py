@@ -23,6 +23,7 @@ from localhub.model import (
     InstallationToken,
     Level,
     Repository,
+    Team,
     User,
 )
 from localhub.records import RequestRecord, Violation
@@ -52,6 +53,7 @@ class State:
     apps: dict[int, App] = field(default_factory=dict)
     installations: dict[int, Installation] = field(default_factory=dict)
     tokens: dict[str, InstallationToken] = field(default_factory=dict)
+    teams: list[Team] = field(default_factory=list)
     requests: list[RequestRecord] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)

@@ -56,13 +56,37 @@ class Webhooks:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    def subscribers(self, event: str, repository: Repository) -> list[Installation]:
+        """The installations that hear of an event in a repository.
+
+        Stricter than GitHub in one point: ``check_run`` and ``check_suite`` reach only Apps whose manifest names them,
+        where GitHub also sends them to every App that may write checks.
+        """
+        return [
+            installation
+            for installation in self._state.installations.values()
+            if event in installation.events
+            and repository in installation.repositories
+            and installation.suspended_at is None
+        ]
+
+    def wanted(self, event: str, repository: Repository) -> bool:
+        """True when somebody hears of an event: else its payload need not be made."""
+        return bool(self.subscribers(event, repository))
+
     def emit(
         self, event: str, action: str | None, repository: Repository, sender: User, extra: Mapping[str, object]
     ) -> None:
         """Send an event of a repository to every App that is installed there and asked for it."""
-        for installation in self._state.installations.values():
-            wanted = event in installation.events and repository in installation.repositories
-            if wanted and installation.suspended_at is None:
+        for installation in self.subscribers(event, repository):
+            self.emit_to(installation, event, action, sender, extra, repository)
+
+    def emit_to_app(
+        self, app: App, event: str, action: str, sender: User, extra: Mapping[str, object], repository: Repository
+    ) -> None:
+        """Send an event that is meant for one App only, if it asked for it."""
+        for installation in self.subscribers(event, repository):
+            if installation.app is app:
                 self.emit_to(installation, event, action, sender, extra, repository)
 
     def emit_to(

@@ -30,7 +30,8 @@ from sqlalchemy import func, or_, select
 
 from bot.app import create_app
 from bot.settings import Settings
-from db.models import Delivery, RunReport, SpecAutomationRun
+from db.models import RunReport, SpecAutomationRun
+from db.records import Delivery
 from db.runs import get_run, runs_of_issue
 from db.session import Database
 from db.vocabulary import RunStatus
@@ -97,7 +98,8 @@ class Scenario:
     installation: int
     errors: SwallowedErrors = field(default_factory=SwallowedErrors)
     expected_errors: list[str] = field(default_factory=list)
-    expected_violations: list[str] = field(default_factory=list)
+    # Looking for an organization's own defaults where there are none is a question, no trespass.
+    expected_violations: list[str] = field(default_factory=lambda: ["'.github', outside the installation"])
     stale_jobs: int = 0
     """Jobs of killed workers: arq keeps them until their time is up, and whoever gets one then finds the run over."""
     _worker: asyncio.Task[None] | None = None
@@ -121,6 +123,14 @@ class Scenario:
         """Wait until nothing is under way: webhooks sent, deliveries handled, runs reported, jobs gone."""
         await self.hub.settle()
         await self.until(self._at_rest, seconds)
+
+    async def until_name_is_known(self) -> None:
+        """Wait until the App has learnt what GitHub calls it."""
+
+        async def asked() -> bool:
+            return any(request.path == "/app" for request in self.hub.requests)
+
+        await self.until(asked)
 
     async def _at_rest(self) -> bool:
         unhandled = select(func.count()).select_from(Delivery).where(Delivery.handled_at.is_(None))
@@ -188,6 +198,12 @@ class Scenario:
     def check_runs(self) -> list[CheckRun]:
         return list(self.repository.check_runs.values())
 
+    def check_run_at(self, sha: str) -> CheckRun:
+        """The newest check run of ours on a commit."""
+        found = [run for run in self.check_runs() if run.head_sha == sha and run.name == "speckit"]
+        assert found, f"no check run at {sha}"
+        return found[-1]
+
     def reactions(self, comment: Comment) -> list[str]:
         return sorted(reaction.content for reaction in comment.reactions)
 
@@ -233,6 +249,10 @@ class Scenario:
 
     # Silence
 
+    async def _no_job(self) -> bool:
+        async with Redis.from_url(self.redis_url) as redis:
+            return int(await redis.zcard("arq:queue")) <= self.stale_jobs
+
     async def assert_silence(self) -> None:
         """Nothing is left that a quiet system would not have."""
         swallowed = [line for line in self.errors.records if not any(word in line for word in self.expected_errors)]
@@ -242,8 +262,11 @@ class Scenario:
         assert not self.hub.unknown_routes, self.hub.unknown_routes
         left = await self.containers()
         assert not left, left
-        async with Redis.from_url(self.redis_url) as redis:
-            assert await redis.zcard("arq:queue") <= self.stale_jobs, "a job is left in the queue"
+        if self._worker is not None:
+            # A job ends a moment after its run.
+            with contextlib.suppress(AssertionError):
+                await self.until(self._no_job, 10)
+        assert await self._no_job(), "a job is left in the queue"
         for run in await self.runs():
             assert run.job_container_id is None, "the run still names its container"
 
@@ -267,9 +290,12 @@ async def open_scenario(
     files: Mapping[str, Any] | None = None,
     private: bool = False,
     worker: bool = True,
+    org_files: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Scenario]:
     """A hub, the web process and a worker, put together; taken apart and asserted silent at the end.
+
+    ``org_files`` are those of the organization's ``.github`` repository, which the App is then installed on, too.
 
     ``settings`` are variables of DESIGN's table by name, e.g. ``SPECKIT_RUN_TIMEOUT=12``.
     """
@@ -288,7 +314,10 @@ async def open_scenario(
             webhook_secret=WEBHOOK_SECRET,
             public_key_pem=stage.key.public_pem,
         )
-        installation = hub.install(app, [repository])
+        installed = [repository]
+        if org_files is not None:
+            installed.append(hub.create_repository("acme/.github", files=dict(org_files)))
+        installation = hub.install(app, installed)
         issue = hub.create_issue(repository, "Pay by invoice", "We lose customers who cannot pay by card.", "ada")
         values: dict[str, Any] = {
             "GITHUB_APP_ID": app.id,

@@ -18,11 +18,19 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
+from unicodedata import category
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
+
+# The line ends of CommonMark; str.splitlines() knows more.
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BLANK_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
+_INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 _NESTING = 40
 _MARK = "\ue000"
@@ -80,21 +88,51 @@ _PARAGRAPH = _paragraph_parser()
 _DEFINITIONS = _definition_parser()
 
 
-class Comment:
-    """The lines of one comment, without their line ends, and the Markdown structure they make.
+def lines_of(body: str) -> list[str]:
+    """The lines of a comment as GitHub sent it, without their line ends and lone surrogates."""
+    return _LINE_END.split(_SURROGATE.sub("\ufffd", body))
 
-    Holds no lone surrogates (the caller replaces them): link targets are percent-encoded on the way.
+
+def cleaned(text: str) -> str:
+    """The text without NUL, blank lines around it, and spaces before its first line; a later line keeps its indent."""
+    first, line_end, later = text.replace("\0", "").partition("\n")
+    return _BLANK_LINES.sub("", first.lstrip() + line_end + later).rstrip()
+
+
+def says_something(text: str) -> bool:
+    """True if any character can be seen."""
+    return any(category(character) not in _INVISIBLE for character in text)
+
+
+class Comment:
+    """The lines of one comment, as lines_of() makes them, and the Markdown structure they make.
+
+    They hold no lone surrogates, because link targets are percent-encoded on the way.
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._written = lines
-        self._lines = [line.replace(_MARK, "\ufffd") for line in lines]
-        self._tokens = _STRUCTURE.parse("\n".join(_without_footnotes(self._lines)))
-        self._definitions: dict[str, object] | None = None
-        self._hiding = list(_segments(self._tokens))
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return [line.replace(_MARK, "\ufffd") for line in self._written]
+
+    @cached_property
+    def _tokens(self) -> list[Token]:
+        return _STRUCTURE.parse("\n".join(_without_footnotes(self._lines)))
+
+    @cached_property
+    def _hiding(self) -> list[_Segment]:
+        return list(_segments(self._tokens))
+
+    def begins_with(self, line: int) -> bool:
+        """True if nothing stands before the line of this number. Such a line begins in plain text unless indented."""
+        return not any(text.strip(" \t") for text in self._written[:line])
 
     def plain_lines(self, candidates: Sequence[int]) -> list[int]:
         """Those of the line numbers ``candidates`` (ascending, none indented) that begin in plain text."""
+        if len(candidates) == 1 and self.begins_with(candidates[0]):
+            return list(candidates)
         plain: list[int] = []
         held: Counter[str] = Counter()
         for token in self._tokens:
@@ -122,19 +160,38 @@ class Comment:
         marked = self._lines[start:end]
         for line in candidates[unopened:]:
             marked[line - start] = f"{_MARK}{line}{_MARK}{marked[line - start]}"
-        tokens = _PARAGRAPH.parse("\n".join(marked), {"references": dict(self._references()) if "[" in text else {}})
+        tokens = _PARAGRAPH.parse("\n".join(marked), {"references": dict(self._references) if "[" in text else {}})
         children = [child for token in tokens for child in token.children or ()]
         return [*plain, *_marks_in_plain_text(children, held)]
 
+    @cached_property
     def _references(self) -> dict[str, object]:
         """All link reference definitions of the comment, by label."""
-        if self._definitions is None:
-            environment: dict[str, dict[str, object]] = {"references": {}}
-            for token in self._tokens:
-                if token.type == "inline" and token.content.startswith("[") and "]:" in token.content:
-                    _DEFINITIONS.parse(token.content, environment)
-            self._definitions = environment["references"]
-        return self._definitions
+        environment: dict[str, dict[str, object]] = {"references": {}}
+        for token in self._tokens:
+            if token.type == "inline" and token.content.startswith("[") and "]:" in token.content:
+                _DEFINITIONS.parse(token.content, environment)
+        return environment["references"]
+
+    def reply_to_quote(self) -> str | None:
+        """What stands outside the quotes of a comment that begins with one, as written, without its HTML comments.
+
+        None if the comment begins otherwise, or if anything but quotes, paragraphs and lists is to be seen in it.
+        """
+        between_quotes: list[tuple[int, int]] = []
+        for token in self._tokens:
+            if token.level != 0 or token.map is None:
+                continue
+            end = token.map[1]
+            if token.type == "blockquote_open":
+                between_quotes.append((end, end))
+            elif not between_quotes or not _is_plain_prose(token):
+                return None
+            else:
+                between_quotes[-1] = (between_quotes[-1][0], end)
+        if not between_quotes:
+            return None
+        return "\n".join(self.visible_text(start, 0, end) for start, end in between_quotes if start < end)
 
     def visible_text(self, line: int, column: int, end: int) -> str:
         """The text from ``column`` of ``line`` up to line ``end``, without its HTML comments.
@@ -198,6 +255,13 @@ def _text_range(token: Token, start: int, end: int) -> tuple[int, int]:
     if token.type == "table_open":
         return start, start + 1
     return start, start
+
+
+def _is_plain_prose(block: Token) -> bool:
+    """True for a top-level paragraph or list, and for an HTML comment that hides itself alone."""
+    if block.type == "html_block":
+        return not _HTML_COMMENT.sub("", block.content).strip()
+    return block.type in {"paragraph_open", "bullet_list_open", "ordered_list_open"}
 
 
 def _count_tags(html: str, names: frozenset[str], into: Counter[str]) -> None:

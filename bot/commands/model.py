@@ -1,36 +1,69 @@
-"""What a person can ask for. The table COMMANDS drives the parser, the help and the documentation."""
+"""What a person can ask for, as data. Which verbs there are and how they are written: bot/commands/table.py."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
-from db.vocabulary import AGENT_PHASES, Phase
+from db.vocabulary import Phase, Verb
 
 
 class Role(StrEnum):
-    """The least repository role that may give a command (GitHub's role names)."""
+    """The roles somebody can hold on a repository, by GitHub's names, each including the ones before it."""
 
     READ = "read"
+    TRIAGE = "triage"
     WRITE = "write"
+    MAINTAIN = "maintain"
+    ADMIN = "admin"
+
+
+class Place(StrEnum):
+    """Where a command can stand. A review comment is one on a line of a pull request's changes."""
+
+    ISSUE = "issue"
+    PULL_REQUEST = "pull request"
+    REVIEW_COMMENT = "review comment"
 
 
 @dataclass(frozen=True, slots=True)
-class Specify:
-    """Make a specification from ``text``; ``until`` is the last agent phase to run."""
+class Answer:
+    """The answer to one question of ``clarify``: one of its choices (a capital letter, A to F), or a text."""
 
-    text: str
+    question: int
+    choice: str | None = None
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless it is exactly one of the two."""
+        if (self.choice is None) == (self.text is None):
+            raise ValueError("an answer is either a choice or a text")
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand:
+    """Open a run. What the verb does not take keeps its default; None means that the person named nothing.
+
+    ``until`` is the last agent phase to go through, ``project`` a folder of the repository without a slash at its ends.
+    """
+
+    verb: Verb
+    text: str = ""
     base: str | None = None
-    until: Phase = Phase.SPECKIT_TASKS
+    until: Phase | None = None
     agent: str | None = None
+    model: str | None = None
     dry_run: bool = False
+    project: str | None = None
+    answers: tuple[Answer, ...] = ()
+    accept_recommended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """Tell how the runs of this issue stand."""
+class Retry:
+    """Do the newest run again, from ``phase`` on; None: from where it ended."""
+
+    phase: Phase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +74,23 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Status:
+    """Tell how the runs of this issue stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Tell which settings are in force here, and where each comes from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """List what can be asked, or explain one verb."""
 
     verb: str | None = None
 
 
-Command = Specify | Status | Cancel | Help
+Command = RunCommand | Retry | Cancel | Status | Config | Help
 
 
 class ProblemKind(StrEnum):
@@ -65,131 +108,26 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ParseProblem:
-    """A mistake as data: worded in bot/reporting/messages.py only. ``did_you_mean`` is the nearest right spelling."""
+    """A mistake as data: worded in bot/reporting/messages.py only.
+
+    ``did_you_mean`` is the nearest right spelling, ``allowed`` all that would have been right where that can be listed,
+    ``example`` one thing that would have been right where it cannot.
+    """
 
     kind: ProblemKind
     verb: str | None
     found: str
     did_you_mean: str | None = None
-    allowed: Sequence[str] = ()
+    allowed: tuple[str, ...] = ()
+    example: str | None = None
 
 
 ParsedCommand = Command | ParseProblem
 
 
-class Place(StrEnum):
-    """Where a comment can stand."""
-
-    ISSUE = "issue"
-    PULL_REQUEST = "pull request"
-
-
 @dataclass(frozen=True, slots=True)
-class FlagSpec:
-    """One flag of a verb. ``rule`` names how its value is judged (bot/commands/values.py); a switch takes no value."""
+class Parsed:
+    """One command of a comment; ``mentioned`` tells that it was asked for by the App's name and not by the prefix."""
 
-    name: str
-    summary: str
-    rule: Literal["switch", "choice", "branch", "agent"]
-    value: str | None = None
-    allowed: tuple[str, ...] = ()
-
-    @property
-    def usage(self) -> str:
-        """The flag as written, such as ``--base BRANCH``."""
-        return f"{self.name} {self.value}" if self.value else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class CommandSpec:
-    """One verb: all that the parser, the help and the documentation know about it.
-
-    ``text`` tells whether a description follows; ``argument`` is the placeholder of the one optional word that verbs
-    without a description may take; ``example`` is what stands after the prefix.
-    """
-
-    verb: str
-    summary: str
-    role: Role
-    places: tuple[Place, ...]
-    example: str
-    text: Literal["required", "optional", "none"] = "none"
-    argument: str | None = None
-    flags: tuple[FlagSpec, ...] = ()
-
-    @property
-    def usage(self) -> str:
-        """The whole form, such as ``specify [--base BRANCH] TEXT``."""
-        parts = [self.verb, *(f"[{flag.usage}]" for flag in self.flags)]
-        if self.argument:
-            parts.append(f"[{self.argument}]")
-        if self.text != "none":
-            parts.append("TEXT" if self.text == "required" else "[TEXT]")
-        return " ".join(parts)
-
-    def permits(self, role: Role | None) -> bool:
-        """True if somebody who holds ``role`` may give this command."""
-        return role is not None and (self.role is Role.READ or role is Role.WRITE)
-
-
-UNTIL_PHASES: Mapping[str, Phase] = {phase.value.removeprefix("speckit_"): phase for phase in AGENT_PHASES}
-"""The values of ``--until``: the agent phases by the names people know from Spec Kit."""
-
-_EVERYWHERE = (Place.ISSUE, Place.PULL_REQUEST)
-
-COMMANDS: tuple[CommandSpec, ...] = (
-    CommandSpec(
-        verb="specify",
-        summary="Write a specification, a plan and tasks from TEXT and open a draft pull request with them.",
-        role=Role.WRITE,
-        places=_EVERYWHERE,
-        example="specify Let customers pay by invoice. Net 30, EU only.",
-        text="required",
-        flags=(
-            FlagSpec("--base", "Start from this branch instead of the default branch.", "branch", "BRANCH"),
-            FlagSpec("--until", "Stop after this phase.", "choice", "PHASE", tuple(UNTIL_PHASES)),
-            FlagSpec("--agent", "Work with this agent instead of the default one.", "agent", "NAME"),
-            FlagSpec("--dry-run", "Do everything except pushing a branch and opening a pull request.", "switch"),
-        ),
-    ),
-    CommandSpec(
-        verb="status",
-        summary="Tell how the runs of this issue or pull request stand.",
-        role=Role.READ,
-        places=_EVERYWHERE,
-        example="status",
-    ),
-    CommandSpec(
-        verb="cancel",
-        summary="Stop the newest run that is still alive, or the one that RUN names (its id, or at least 8 characters"
-        " of it).",
-        role=Role.WRITE,
-        places=_EVERYWHERE,
-        example="cancel 7f3a9c21",
-        argument="RUN",
-    ),
-    CommandSpec(
-        verb="help",
-        summary="List what can be asked here, or explain VERB.",
-        role=Role.READ,
-        places=_EVERYWHERE,
-        example="help specify",
-        argument="VERB",
-    ),
-)
-
-COMMANDS_BY_VERB: Mapping[str, CommandSpec] = {spec.verb: spec for spec in COMMANDS}
-
-SPEC_KIT_VERBS: tuple[str, ...] = (
-    "analyze",
-    "checklist",
-    "clarify",
-    "constitution",
-    "implement",
-    "plan",
-    "specify",
-    "tasks",
-    "taskstoissues",
-)
-"""Spec Kit's own commands (https://github.com/github/spec-kit): ``/speckit.plan`` is meant for us and gets an answer
-even while no verb ``plan`` exists; ``/speckit-staging`` is somebody else's."""
+    command: ParsedCommand
+    mentioned: bool = False

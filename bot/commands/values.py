@@ -1,11 +1,12 @@
-"""Which values a flag or an argument may have. Pure: every answer is a bool."""
+"""Which values a flag or an argument may have. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-from bot.commands.model import FlagSpec
+from bot.commands.table import FlagSpec
+from bot.configuration.values import FOLDER
 
 QUOTES: Mapping[str, str] = {'"': '"', "'": "'", "\u201c": "\u201d"}
 """What may stand around a value: opening to closing. Telephones type the last pair."""
@@ -14,6 +15,7 @@ QUOTES: Mapping[str, str] = {'"': '"', "'": "'", "\u201c": "\u201d"}
 _FORBIDDEN_IN_BRANCH = re.compile(r"\.\.|@\{|//|[\x00-\x20\x7f~^:?*\[\\]")
 _LONGEST_BRANCH = 244
 _AGENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}")
 _RUN = re.compile(r"[0-9a-f]{8}(?:[0-9a-f]|-(?!-)){0,28}")
 
 
@@ -43,14 +45,37 @@ def is_run_reference(word: str) -> bool:
     return _RUN.fullmatch(word) is not None and len(word) <= 36
 
 
-def accepts(flag: FlagSpec, value: str) -> bool:
-    """True if ``value`` may be given to ``flag``. A switch accepts none."""
-    match flag.rule:
-        case "choice":
-            return value in flag.allowed
-        case "branch":
-            return is_branch_name(value)
-        case "agent":
-            return is_agent_name(value)
-        case "switch":
-            return False
+def is_model_name(name: str) -> bool:
+    """True if ``name`` has the form of a model's name: it can be read neither as an option nor as a path upwards."""
+    return _MODEL.fullmatch(name) is not None
+
+
+def project_folder(path: str) -> str | None:
+    """The folder of a repository that ``path`` names, without a slash at its end; None if it cannot name one.
+
+    The rule is that of the repository's configuration, where a project can stand too. Nor can it be read as an option
+    or as a pattern of git's (https://git-scm.com/docs/gitglossary, "pathspec").
+    """
+    folder = path.removeprefix("./").removesuffix("/")
+    if (
+        not 0 < len(folder) <= FOLDER.longest
+        or FOLDER.fault_of(folder) is not None
+        or folder.startswith(("-", ":"))
+        or not folder.isprintable()
+    ):
+        return None
+    return folder
+
+
+def value_of(flag: FlagSpec, written: str) -> str | None:
+    """The value of ``flag`` when ``written`` is given to it; None if it cannot have that. A switch has none."""
+    if flag.rule == "folder":
+        return project_folder(written)
+    accepted = {
+        "switch": False,
+        "choice": written in flag.allowed,
+        "branch": is_branch_name(written),
+        "agent": is_agent_name(written),
+        "model": is_model_name(written),
+    }
+    return written if accepted[flag.rule] else None

@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     """What a token is for; PERMISSIONS says what it may do."""
 
     READ = "read"
+    READ_CONVERSATION = "read_conversation"
     REPORT = "report"
     CLONE = "clone"
     PUSH = "push"
@@ -38,6 +39,7 @@ class Purpose(StrEnum):
 
 PERMISSIONS: Mapping[Purpose, Mapping[str, str]] = {
     Purpose.READ: {"metadata": "read", "contents": "read"},
+    Purpose.READ_CONVERSATION: {"metadata": "read", "issues": "read", "pull_requests": "read"},
     Purpose.REPORT: {"metadata": "read", "issues": "write", "pull_requests": "write", "checks": "write"},
     Purpose.CLONE: {"metadata": "read", "contents": "read"},
     Purpose.PUSH: {"metadata": "read", "contents": "write"},
@@ -94,7 +96,7 @@ class AppAuth:
         async with self._minting.setdefault(key, asyncio.Lock()):
             kept = self._kept.get(key)
             if kept is None or kept.renew_at <= self._timing.monotonic():
-                kept = await self._mint(key)
+                kept = await self._mint_for(key)
                 self._kept[key] = kept
             return kept.token
 
@@ -119,24 +121,48 @@ class AppAuth:
             raise Unavailable("asking GitHub for the App: the answer is not an App") from error
         return self._app
 
-    async def bot_login(self) -> str:
-        """The login our comments are written under: ``{slug}[bot]``. Asked once."""
-        return f"{(self._app or await self.app()).slug}[bot]"
+    async def app_slug(self) -> str:
+        """The App's name in addresses and mentions. Asked once."""
+        return (self._app or await self.app()).slug
 
-    async def _mint(self, key: TokenKey) -> _Kept:
+    @property
+    def known_slug(self) -> str | None:
+        """The same as far as it is known already: for those who must not wait for GitHub."""
+        return self._app.slug if self._app is not None else None
+
+    async def bot_login(self) -> str:
+        """The login our comments are written under: ``{slug}[bot]``."""
+        return f"{await self.app_slug()}[bot]"
+
+    async def token_by_name(self, installation_id: int, name: str, purpose: Purpose) -> Token | None:
+        """A new token for a repository of the installation's account whose id is not known; nothing is kept.
+
+        None where the App is not installed on a repository of that name, or not with the permissions. Raises
+        GitHubError.
+        """
+        doing = f"asking for a token to {purpose} repository {name} of installation {installation_id}"
+        try:
+            return (await self._mint(doing, installation_id, {"repositories": [name]}, purpose)).token
+        except (NotFound, Refused):
+            return None
+
+    async def _mint_for(self, key: TokenKey) -> _Kept:
         doing = f"asking for a token to {key.purpose} repository {key.repository_id}"
+        try:
+            return await self._mint(doing, key.installation_id, {"repository_ids": [key.repository_id]}, key.purpose)
+        except (NotFound, Refused) as error:
+            # 404: uninstalled. 422: the repository left the installation, or a permission was not granted.
+            raise AccessLost(error.message) from error
+
+    async def _mint(self, doing: str, installation_id: int, scope: Mapping[str, object], purpose: Purpose) -> _Kept:
         call = Call(
             doing,
             "POST",
             "/app/installations/{installation}/access_tokens",
-            {"installation": str(key.installation_id)},
-            {"repository_ids": [key.repository_id], "permissions": dict(PERMISSIONS[key.purpose])},
+            {"installation": str(installation_id)},
+            {**scope, "permissions": dict(PERMISSIONS[purpose])},
         )
-        try:
-            data, _ = await self._send_as_app(call)
-        except (NotFound, Refused) as error:
-            # 404: uninstalled. 422: the repository left the installation, or a permission was not granted.
-            raise AccessLost(error.message) from error
+        data, _ = await self._send_as_app(call)
         try:
             value, expires_at = str(data["token"]), datetime.fromisoformat(data["expires_at"])
         except (KeyError, TypeError, ValueError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-_MARKER = re.compile(r"<!-- speckit-bot:(?:run|reply)=[0-9A-Za-z-]{1,100} -->")
+_MARKER = re.compile(r"<!-- speckit-bot:(?:run|reply|questions)=[0-9A-Za-z-]{1,100} -->")
 _UNSAFE = re.compile(r"[^0-9A-Za-z-]")
 
 
@@ -17,6 +17,11 @@ def run_marker(run_id: UUID) -> str:
 def reply_marker(delivery_id: str) -> str:
     """Marks the answer to one delivery; what is not a letter, a digit or a dash in the id becomes a dash."""
     return f"<!-- speckit-bot:reply={_UNSAFE.sub('-', delivery_id)[:100]} -->"
+
+
+def questions_marker(run_id: UUID) -> str:
+    """Marks the comment with the questions that a run asked."""
+    return f"<!-- speckit-bot:questions={run_id} -->"
 
 
 def marker_in(body: str) -> str | None:

@@ -1,7 +1,8 @@
-"""The gate every request of one installation passes: none while GitHub told us to wait, writes at a bearable pace.
+"""The gate every request of one installation passes: none while GitHub told us to wait, new content at a bearable pace.
 
 GitHub's rules (https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api): obey ``retry-after``,
 else ``x-ratelimit-reset``, else wait a minute and grow; at most 80 content-creating requests a minute, 500 an hour.
+Whoever works for an installation beside us counts too, so each process keeps to a share of that.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from email.utils import parsedate_to_datetime
 from bot.github.errors import RateLimited
 
 MINUTE, HOUR = 60.0, 3600.0
-WRITES_A_MINUTE, WRITES_AN_HOUR = 80, 500
+CREATED_A_MINUTE, CREATED_AN_HOUR = 80, 500
 RESERVED_A_MINUTE, RESERVED_AN_HOUR = 10, 50
-"""What ordinary writes leave over, so that the final word of a run is never the one that waits."""
+"""What ordinary requests leave over, so that the final word of a run is never the one that waits."""
 
 LONGEST_WAIT_SECONDS = 90.0
 FIRST_UNTOLD_WAIT_SECONDS = 60.0
@@ -54,35 +55,41 @@ class RateGate:
     """The state of one installation's rate limits. Times are monotonic seconds."""
 
     timing: Timing
+    share: float = 1.0
+    """This process's part of the content that an installation may create, above 0 and at most 1."""
     longest_wait: float = LONGEST_WAIT_SECONDS
     _closed_until: float = 0.0
     _untold_limits: int = 0
     clock_offset: float = 0.0
     """GitHub's clock minus ours in seconds, from the newest ``Date`` header."""
-    _writes: deque[float] = field(default_factory=deque)
+    _created: deque[float] = field(default_factory=deque)
 
-    async def enter(self, *, writes: bool, final: bool = False) -> None:
-        """Wait until a request may be sent. Raises RateLimited when that is further away than ``longest_wait``."""
+    async def enter(self, *, creates: bool, final: bool = False, optional: bool = False) -> None:
+        """Wait until a request may be sent. ``creates``: it makes something new for people to see.
+
+        Raises RateLimited when that is further away than ``longest_wait``, or for an ``optional`` one not now.
+        """
         waited = 0.0
-        while (pause := self._pause(writes, final)) > 0:
+        while (pause := self._pause(creates, final)) > 0:
             waited += pause
-            if waited > self.longest_wait:
+            if optional or waited > self.longest_wait:
                 raise RateLimited(f"waiting for GitHub's rate limit: {pause:.0f} s are left", pause)
             await self.timing.sleep(pause)
-        if writes:
-            self._writes.append(self.timing.monotonic())
+        if creates:
+            self._created.append(self.timing.monotonic())
 
-    def _pause(self, writes: bool, final: bool) -> float:
+    def _pause(self, creates: bool, final: bool) -> float:
         now = self.timing.monotonic()
         pause = self._closed_until - now
-        if not writes:
+        if not creates:
             return pause
-        while self._writes and self._writes[0] <= now - HOUR:
-            self._writes.popleft()
+        while self._created and self._created[0] <= now - HOUR:
+            self._created.popleft()
         spare_minute, spare_hour = (0, 0) if final else (RESERVED_A_MINUTE, RESERVED_AN_HOUR)
-        for allowed, window in ((WRITES_A_MINUTE - spare_minute, MINUTE), (WRITES_AN_HOUR - spare_hour, HOUR)):
-            if len(self._writes) >= allowed:
-                pause = max(pause, self._writes[-allowed] + window - now)
+        for most, window in ((CREATED_A_MINUTE - spare_minute, MINUTE), (CREATED_AN_HOUR - spare_hour, HOUR)):
+            allowed = max(1, int(most * self.share))
+            if len(self._created) >= allowed:
+                pause = max(pause, self._created[-allowed] + window - now)
         return pause
 
     def close_for(self, seconds: float) -> None:

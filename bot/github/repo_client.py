@@ -1,5 +1,5 @@
-"""What we do on GitHub, as verbs about one repository. The only file that knows the REST API's paths and JSON
-(https://docs.github.com/en/rest); each verb takes a token of its own purpose.
+"""What we do on GitHub, as verbs about one repository; each takes a token of its own purpose. Only the files of this
+folder know the paths and JSON of the API (https://docs.github.com/en/rest).
 
 Creating verbs look for their own earlier effect before they try a second time, by a key that only this run or delivery
 has: the marker in a comment, the external id of a check run, the head branch of a pull request.
@@ -7,28 +7,36 @@ has: the marker in a comment, the external id of a check run, the head branch of
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from bot.github import check_runs, comments, contents, issues, pull_requests
 from bot.github.app_auth import AppAuth, Purpose, TokenKey
-from bot.github.errors import NotFound, Unavailable
-from bot.github.markers import marker_in
+from bot.github.calls import RepoCalls, text
+from bot.github.comments import CommentInfo, Reaction
+from bot.github.errors import Unavailable
+from bot.github.issues import IssueInfo
+from bot.github.pull_requests import PullRequestInfo
 from bot.github.rate_gate import Timing
 from bot.github.transport import Call, Token, Transport
 
+__all__ = [
+    "CommentInfo",
+    "GitHub",
+    "IssueInfo",
+    "PullRequestInfo",
+    "Reaction",
+    "RepoClient",
+    "RepositoryInfo",
+    "RepositoryRole",
+]
+
 RepositoryRole = Literal["admin", "maintain", "write", "triage", "read", "none"]
 ROLES: tuple[RepositoryRole, ...] = ("admin", "maintain", "write", "triage", "read")
-Reaction = Literal["eyes", "rocket", "confused"]
-
-PAGE_SIZE = "100"
-MOST_PAGES = 100
-ANNOTATIONS_A_REQUEST = 50
-
-_REPO = "/repos/{owner}/{repo}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +51,7 @@ class RepositoryInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class CommentInfo:
-    """A comment of ours; ``url`` is where people read it."""
-
-    id: int
-    url: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class PullRequestInfo:
-    """A pull request from a branch of the same repository."""
-
-    number: int
-    url: str
-    state: str
-    draft: bool
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Tokens:
+class _KeptTokens:
     """The token source of one purpose in one repository."""
 
     auth: AppAuth
@@ -76,57 +64,103 @@ class _Tokens:
         self.auth.forget(self.key, token)
 
 
+@dataclass(frozen=True, slots=True)
+class _OneToken:
+    """The source of a token that was minted for one errand."""
+
+    token: Token
+
+    async def current(self) -> Token:
+        return self.token
+
+    def forget(self, token: Token) -> None:
+        """There is no other."""
+
+
 class GitHub:
     """Hands out clients; the rate limits of an installation are shared by all of its repositories."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, auth: AppAuth, api_url: str, *, timing: Timing | None = None
+        self,
+        http: aiohttp.ClientSession,
+        auth: AppAuth,
+        api_url: str,
+        *,
+        timing: Timing | None = None,
+        share: float = 1.0,
     ) -> None:
+        """``share``: this process's part of the content that an installation may create."""
         self.auth = auth
         self._http = http
         self._api_url = api_url
         self._timing = timing or Timing()
+        self._share = share
         self._transports: dict[int, Transport] = {}
 
-    def repo(self, installation_id: int, repository_id: int, slug: str, *, final: bool = False) -> RepoClient:
-        """The verbs for one repository. ``final`` writes may use the part of the budget that is kept for last words."""
+    def repo(
+        self, installation_id: int, repository_id: int, slug: str, *, final: bool = False, optional: bool = False
+    ) -> RepoClient:
+        """The verbs for one repository. ``final`` writes may use the part of the budget that is kept for last words;
+        ``optional`` ones give up where they would have to wait for it."""
+
+        def tokens(purpose: Purpose) -> _KeptTokens:
+            return _KeptTokens(self.auth, TokenKey(installation_id, repository_id, purpose))
+
+        calls = RepoCalls(
+            self._transport(installation_id),
+            self.auth,
+            slug,
+            tokens,
+            repository_id=repository_id,
+            final=final,
+            optional=optional,
+        )
+        return RepoClient(calls, installation_id, repository_id)
+
+    async def app_slug(self) -> str:
+        """Our App's name in addresses and mentions; asked for once. Raises GitHubError."""
+        return await self.auth.app_slug()
+
+    async def org_file(self, installation_id: int, owner: str, path: str) -> bytes | None:
+        """A file of the account's ``.github`` repository, as its default branch has it.
+
+        None where there is no such file or repository, or where the App is not installed on it. Nothing is kept, not
+        even the token. Raises GitHubError.
+        """
+        token = await self.auth.token_by_name(installation_id, ".github", Purpose.READ)
+        if token is None:
+            return None
+        calls = RepoCalls(
+            self._transport(installation_id), self.auth, f"{owner}/.github", lambda purpose: _OneToken(token)
+        )
+        return await contents.file(calls, path)
+
+    def _transport(self, installation_id: int) -> Transport:
         transport = self._transports.get(installation_id)
         if transport is None:
-            transport = self._transports[installation_id] = Transport(self._http, self._api_url, self._timing)
-        return RepoClient(transport, self.auth, installation_id, repository_id, slug, final=final)
+            transport = self._transports[installation_id] = Transport(
+                self._http, self._api_url, self._timing, self._share
+            )
+        return transport
 
 
 class RepoClient:
     """Every method raises GitHubError and its subclasses, nothing else."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        auth: AppAuth,
-        installation_id: int,
-        repository_id: int,
-        slug: str,
-        *,
-        final: bool = False,
-    ) -> None:
-        self.slug = slug
-        self.owner, _, self.name = slug.partition("/")
+    def __init__(self, calls: RepoCalls, installation_id: int, repository_id: int) -> None:
+        self.slug = calls.slug
         self.installation_id = installation_id
         self.repository_id = repository_id
-        self._transport = transport
-        self._auth = auth
-        self._final = final
+        self._calls = calls
 
-    # Reading
+    # The repository
 
     async def permission_of(self, login: str) -> RepositoryRole:
         """What this person may do here, asked now. A role of the organization's own counts as its base permission."""
         doing = f"reading {login}'s permission on {self.slug}"
-        try:
-            data = await self._get(doing, "/collaborators/{login}/permission", Purpose.READ, login=login)
-        except NotFound:
-            return "none"
-        for name in (_text(data, "role_name"), _text(data, "permission")):
+        call = Call(doing, "GET", "/collaborators/{login}/permission", {"login": login})
+        data = await self._calls.unless_missing(call, Purpose.READ)
+        for name in (text(data, "role_name"), text(data, "permission")):
             for role in ROLES:
                 if name == role:
                     return role
@@ -135,7 +169,7 @@ class RepoClient:
     async def repository(self) -> RepositoryInfo:
         """Raises NotFound or AccessLost when the App cannot see it any more."""
         doing = f"reading repository {self.slug}"
-        data = await self._get(doing, "", Purpose.READ)
+        data = await self._calls.get(doing, "", Purpose.READ)
         try:
             return RepositoryInfo(
                 slug=str(data["full_name"]),
@@ -147,120 +181,86 @@ class RepoClient:
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable(f"{doing}: the answer is not a repository") from error
 
+    async def file(self, path: str, ref: str | None = None) -> bytes | None:
+        """A file's content at a branch or commit, else on the default branch; None where there is none.
+
+        Raises Refused for what is no file, and for one of more than 1 MiB.
+        """
+        return await contents.file(self._calls, path, ref)
+
+    async def branch_names(self, prefix: str = "") -> list[str]:
+        """The branches whose names begin with ``prefix``."""
+        return await contents.branch_names(self._calls, prefix)
+
     # Comments and reactions
 
     async def comment(self, issue_number: int, body: str) -> CommentInfo:
         """Comment on an issue or a pull request. A body with one of our markers is never posted twice by a retry."""
-        marker = marker_in(body)
-
-        async def found() -> dict[str, Any] | None:
-            existing = await self.find_comment(issue_number, marker) if marker else None
-            return {"id": existing.id, "html_url": existing.url, "body": existing.body} if existing else None
-
-        call = Call(
-            f"commenting on {self.slug}#{issue_number}",
-            "POST",
-            "/issues/{number}/comments",
-            {"number": str(issue_number)},
-            {"body": body},
-            found=found if marker else None,
-        )
-        return _comment(await self._write(call, Purpose.REPORT))
+        return await comments.post(self._calls, issue_number, body)
 
     async def edit_comment(self, comment_id: int, body: str) -> None:
         """Replace a comment's text. Raises NotFound when somebody deleted it."""
-        doing = f"editing comment {comment_id} of {self.slug}"
-        path, variables = "/issues/comments/{comment}", {"comment": str(comment_id)}
-        await self._write(Call(doing, "PATCH", path, variables, {"body": body}), Purpose.REPORT)
+        await comments.edit(self._calls, comment_id, body)
 
     async def find_comment(self, issue_number: int, marker: str) -> CommentInfo | None:
         """The oldest comment with this marker that our own App wrote; what others pasted does not count."""
-        doing = f"reading the comments of {self.slug}#{issue_number}"
-        path = "/issues/{number}/comments{?per_page}"
-        async for item in self._pages(doing, path, Purpose.REPORT, number=str(issue_number)):
-            if marker_in(str(item.get("body") or "")) == marker and await self._is_ours(item):
-                return _comment(item)
-        return None
+        return await comments.find(self._calls, "issues", issue_number, marker)
 
-    async def _is_ours(self, item: Mapping[str, Any]) -> bool:
-        app = item.get("performed_via_github_app")
-        if isinstance(app, Mapping):
-            return app.get("id") == self._auth.app_id
-        return _text(item.get("user"), "login") == await self._auth.bot_login()
+    async def minimize_comment(self, node_id: str) -> None:
+        """Fold a comment away as outdated; it can still be read. Raises NotFound when somebody deleted it."""
+        await comments.minimize(self._calls, node_id)
 
     async def react(self, comment_id: int, content: Reaction) -> None:
         """React to a comment on an issue or a pull request. Doing it again changes nothing."""
-        doing = f"reacting to comment {comment_id} of {self.slug}"
-        path, variables = "/issues/comments/{comment}/reactions", {"comment": str(comment_id)}
-        await self._write(Call(doing, "POST", path, variables, {"content": content}), Purpose.REPORT)
+        await comments.react(self._calls, "issues", comment_id, content)
+
+    async def reply_to_review_comment(self, pull_number: int, comment_id: int, body: str) -> CommentInfo:
+        """Reply in the thread that the review comment ``comment_id`` began: GitHub takes no reply to a reply. A body
+        with one of our markers is never posted twice by a retry."""
+        return await comments.reply(self._calls, pull_number, comment_id, body)
+
+    async def find_reply(self, pull_number: int, marker: str) -> CommentInfo | None:
+        """The same as ``find_comment`` in the threads of a review."""
+        return await comments.find(self._calls, "pulls", pull_number, marker)
+
+    async def react_to_review_comment(self, comment_id: int, content: Reaction) -> None:
+        """React to a comment on a line. Doing it again changes nothing."""
+        await comments.react(self._calls, "pulls", comment_id, content)
+
+    # Issues
+
+    async def issue(self, issue_number: int) -> IssueInfo:
+        """An issue or a pull request as it is now."""
+        return await issues.read(self._calls, issue_number)
+
+    async def add_labels(self, issue_number: int, labels: Sequence[str]) -> None:
+        """Put labels on an issue or a pull request; GitHub makes those that the repository does not have."""
+        await issues.add_labels(self._calls, issue_number, labels)
+
+    async def remove_label(self, issue_number: int, label: str) -> None:
+        """Take a label off, or see that it is off already."""
+        await issues.remove_label(self._calls, issue_number, label)
+
+    async def add_assignees(self, issue_number: int, logins: Sequence[str]) -> None:
+        """Assign people. GitHub leaves out, without a word, whoever cannot be assigned here."""
+        await issues.add_assignees(self._calls, issue_number, logins)
 
     # Check runs
 
     async def create_check_run(self, payload: Mapping[str, Any]) -> int:
         """Create a check run (payload: GitHub's fields with ``head_sha`` and ``external_id``) and return its id."""
-        sha, external_id = str(payload["head_sha"]), str(payload["external_id"])
-        fields, notes = _without_annotations(payload)
-
-        async def found() -> dict[str, Any] | None:
-            existing = await self.find_check_run(sha, external_id)
-            return None if existing is None else {"id": existing}
-
-        doing = f"creating the check run on {self.slug}@{sha[:7]}"
-        call = Call(doing, "POST", "/check-runs", body=_annotated(fields, notes[:ANNOTATIONS_A_REQUEST]), found=found)
-        check_run_id = _number(await self._write(call, Purpose.REPORT), "id", doing)
-        await self._add_annotations(check_run_id, fields, notes, ANNOTATIONS_A_REQUEST)
-        return check_run_id
+        return await check_runs.create(self._calls, payload)
 
     async def update_check_run(self, check_run_id: int, payload: Mapping[str, Any]) -> None:
         """Bring a check run up to date; its ``head_sha`` cannot change and is not sent.
 
         GitHub appends the annotations of an update, so those it has already, in their order, are not sent again.
         """
-        fields, notes = _without_annotations({key: value for key, value in payload.items() if key != "head_sha"})
-        there = await self._annotations_there(check_run_id) if notes else 0
-        batch = notes[there : there + ANNOTATIONS_A_REQUEST]
-        await self._patch_check_run(check_run_id, _annotated(fields, batch), there + len(batch) if batch else None)
-        await self._add_annotations(check_run_id, fields, notes, there + ANNOTATIONS_A_REQUEST)
+        await check_runs.update(self._calls, check_run_id, payload)
 
     async def find_check_run(self, sha: str, external_id: str) -> int | None:
         """The id of our check run with this external id on this commit, or None."""
-        doing = f"reading the check runs of {self.slug}@{sha[:7]}"
-        async for item in self._pages(doing, "/commits/{sha}/check-runs{?per_page}", Purpose.REPORT, sha=sha):
-            app = item.get("app")
-            if (
-                item.get("external_id") == external_id
-                and isinstance(app, Mapping)
-                and app.get("id") == self._auth.app_id
-            ):
-                return _number(item, "id", doing)
-        return None
-
-    async def _patch_check_run(self, check_run_id: int, body: Mapping[str, Any], notes_after: int | None) -> None:
-        """``notes_after``: how many annotations there are once this arrived, if it brings any: then it is not repeated
-        before it was looked whether they are there."""
-
-        async def found() -> dict[str, Any] | None:
-            arrived = notes_after is not None and await self._annotations_there(check_run_id) >= notes_after
-            return {} if arrived else None
-
-        doing = f"updating check run {check_run_id} of {self.slug}"
-        path, variables = "/check-runs/{check}", {"check": str(check_run_id)}
-        call = Call(doing, "PATCH", path, variables, dict(body), found=None if notes_after is None else found)
-        await self._write(call, Purpose.REPORT)
-
-    async def _annotations_there(self, check_run_id: int) -> int:
-        doing = f"reading check run {check_run_id} of {self.slug}"
-        data = await self._get(doing, "/check-runs/{check}", Purpose.REPORT, check=str(check_run_id))
-        return _number(data.get("output") if isinstance(data, Mapping) else None, "annotations_count", doing)
-
-    async def _add_annotations(
-        self, check_run_id: int, fields: Mapping[str, Any], notes: list[Any], there: int
-    ) -> None:
-        """Append the annotations after the first ``there``, which GitHub has; it takes 50 a request."""
-        for start in range(there, len(notes), ANNOTATIONS_A_REQUEST):
-            batch = notes[start : start + ANNOTATIONS_A_REQUEST]
-            body = {"output": _annotated(fields, batch)["output"]}
-            await self._patch_check_run(check_run_id, body, start + len(batch))
+        return await check_runs.find(self._calls, sha, external_id)
 
     # Pull requests
 
@@ -268,95 +268,35 @@ class RepoClient:
         self, *, head: str, base: str, title: str, body: str, draft: bool = True
     ) -> PullRequestInfo:
         """Open a pull request. Raises Refused where one exists already or where drafts are not offered."""
-
-        async def found() -> Any:
-            return await self._find_pull_request(head)
-
-        doing = f"opening the pull request of {self.slug}:{head}"
         fields = {"title": title, "head": head, "base": base, "body": body, "draft": draft}
-        call = Call(doing, "POST", "/pulls", body=fields, found=found)
-        return _pull_request(await self._write(call, Purpose.PULL_REQUEST))
+        return await pull_requests.create(self._calls, fields)
 
     async def find_pull_request(self, head: str) -> PullRequestInfo | None:
         """The newest pull request from this branch of this repository, open or closed, or None."""
-        data = await self._find_pull_request(head)
-        return None if data is None else _pull_request(data)
+        return await pull_requests.find(self._calls, head)
 
-    async def _find_pull_request(self, head: str) -> dict[str, Any] | None:
-        doing = f"looking for the pull request of {self.slug}:{head}"
-        path = "/pulls{?head,state,per_page}"
-        async for item in self._pages(doing, path, Purpose.PULL_REQUEST, state="all", head=f"{self.owner}:{head}"):
-            origin = item.get("head")
-            if not isinstance(origin, Mapping) or origin.get("ref") != head:
-                continue
-            repo = origin.get("repo")
-            if isinstance(repo, Mapping) and repo.get("id") == self.repository_id:
-                return item
-        return None
+    async def open_pull_requests(self) -> list[PullRequestInfo]:
+        """Those that are open, the newest 2,000 of them."""
+        return await pull_requests.open_ones(self._calls)
 
-    # The way of every call
+    async def pull_request(self, pull_number: int) -> PullRequestInfo:
+        """A pull request as it is now. Raises NotFound also for an issue."""
+        return await pull_requests.read(self._calls, pull_number)
 
-    async def _get(self, doing: str, path: str, purpose: Purpose, **variables: str) -> Any:
-        data, _ = await self._transport.send(
-            Call(doing, "GET", _REPO + path, self._variables(variables)), self._tokens(purpose)
-        )
-        return data
+    async def pull_request_files(self, pull_number: int) -> list[str]:
+        """The paths it adds, changes or removes; GitHub tells 3,000 at most."""
+        return await pull_requests.files(self._calls, pull_number)
 
-    async def _pages(self, doing: str, path: str, purpose: Purpose, **variables: str) -> AsyncIterator[dict[str, Any]]:
-        target: str | None = _REPO + path
-        filled = self._variables({**variables, "per_page": PAGE_SIZE})
-        for _ in range(MOST_PAGES):
-            if target is None:
-                return
-            data, target = await self._transport.send(Call(doing, "GET", target, filled), self._tokens(purpose))
-            for item in _items(data):
-                yield item
+    async def update_pull_request(self, pull_number: int, *, title: str | None = None, body: str | None = None) -> None:
+        """Replace what is given."""
+        await pull_requests.update(self._calls, pull_number, {"title": title, "body": body})
 
-    async def _write(self, call: Call, purpose: Purpose) -> Any:
-        filled = replace(
-            call, path=_REPO + call.path, variables=self._variables(call.variables), writes=True, final=self._final
-        )
-        data, _ = await self._transport.send(filled, self._tokens(purpose))
-        return data
-
-    def _variables(self, variables: Mapping[str, str]) -> dict[str, str]:
-        return {"owner": self.owner, "repo": self.name, **variables}
-
-    def _tokens(self, purpose: Purpose) -> _Tokens:
-        return _Tokens(self._auth, TokenKey(self.installation_id, self.repository_id, purpose))
-
-
-def _items(data: Any) -> list[dict[str, Any]]:
-    """A page is a list, or an object that holds one beside its ``total_count``."""
-    if isinstance(data, Mapping):
-        data = next((value for value in data.values() if isinstance(value, list)), [])
-    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
-
-
-def _text(data: Any, key: str) -> str:
-    value = data.get(key) if isinstance(data, Mapping) else None
-    return value if isinstance(value, str) else ""
-
-
-def _number(data: Any, key: str, doing: str) -> int:
-    value = data.get(key) if isinstance(data, Mapping) else None
-    if not isinstance(value, int):
-        raise Unavailable(f"{doing}: the answer holds no {key}")
-    return value
-
-
-def _comment(data: Any) -> CommentInfo:
-    return CommentInfo(_number(data, "id", "reading a comment"), _text(data, "html_url"), _text(data, "body"))
-
-
-def _pull_request(data: Any) -> PullRequestInfo:
-    return PullRequestInfo(
-        number=_number(data, "number", "reading a pull request"),
-        url=_text(data, "html_url"),
-        state=_text(data, "state"),
-        draft=bool(data.get("draft", False)),
-        body=_text(data, "body"),
-    )
+    async def request_reviewers(
+        self, pull_number: int, reviewers: Sequence[str], team_reviewers: Sequence[str]
+    ) -> None:
+        """Ask people and teams (by slug) for a review. Raises Refused when one of them cannot be asked here: then
+        nobody was."""
+        await pull_requests.request_reviewers(self._calls, pull_number, reviewers, team_reviewers)
 
 
 def _clone_url(url: str) -> str:
@@ -364,16 +304,3 @@ def _clone_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
         raise ValueError("not a plain HTTP address")
     return url if url.endswith(".git") else f"{url}.git"
-
-
-def _without_annotations(payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """The payload of a check run without its annotations, and these."""
-    output = payload.get("output")
-    if not isinstance(output, Mapping):
-        return dict(payload), []
-    bare = {key: value for key, value in output.items() if key != "annotations"}
-    return {**payload, "output": bare}, list(output.get("annotations", []))
-
-
-def _annotated(fields: Mapping[str, Any], notes: list[Any]) -> dict[str, Any]:
-    return {**fields, "output": {**fields["output"], "annotations": notes}} if notes else dict(fields)

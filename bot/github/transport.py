@@ -8,7 +8,7 @@ before a look whether the first try did it after all (a lost answer is not a los
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +17,7 @@ import aiohttp
 import gidgethub
 import gidgethub.aiohttp
 
+from bot.github import graphql
 from bot.github.errors import AccessLost, GitHubError, NotFound, Refused, Unavailable, from_http
 from bot.github.rate_gate import RateGate, Timing
 
@@ -32,19 +33,24 @@ FRESH_TOKEN_PAUSES = (3.0, 10.0, 30.0)
 MOST_REDIRECTS = 3
 
 Found = Callable[[], Awaitable[Any]]
+Variable = str | Sequence[str]
+"""Of a path: one segment, or several. What a segment may not hold is percent-encoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. ``doing`` words it for errors; ``found`` looks for what a doubtful try may have created already."""
+    """One request. ``doing`` words it for errors; ``found`` looks for what a doubtful try may have created already;
+    with ``may_be_missing`` a 404 ends it at once; one that is ``optional`` never waits for the rate limit."""
 
     doing: str
     method: str
     path: str
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Variable] = field(default_factory=dict)
     body: object = b""
     writes: bool = False
     final: bool = False
+    optional: bool = False
+    may_be_missing: bool = False
     found: Found | None = None
 
 
@@ -71,6 +77,7 @@ class _Api(gidgethub.aiohttp.GitHubAPI):
     def __init__(self, http: aiohttp.ClientSession, api_url: str, gate: RateGate) -> None:
         super().__init__(http, REQUESTER, base_url=api_url)
         self._gate = gate
+        self._graphql_url = graphql.endpoint(api_url)
         self._timeout = aiohttp.ClientTimeout(total=gate.timing.longest_call)
 
     async def _request(
@@ -81,13 +88,15 @@ class _Api(gidgethub.aiohttp.GitHubAPI):
             async with self._session.request(
                 method, url, headers=headers, data=body, timeout=self._timeout, allow_redirects=False
             ) as response:
-                content = await response.read()
-                self._gate.observe(response.status, response.headers)
+                status, content = response.status, await response.read()
+                if status == 200 and url == self._graphql_url:
+                    status, content = graphql.as_rest(content)
+                self._gate.observe(status, response.headers)
                 target = response.headers.get("location")
                 # A renamed repository answers 301 to reads and 307 to writes; only these keep what was asked.
-                followable = response.status in ({301, 302, 307, 308} if method == "GET" else {307, 308})
+                followable = status in ({301, 302, 307, 308} if method == "GET" else {307, 308})
                 if not followable or target is None:
-                    return response.status, response.headers, content
+                    return status, response.headers, content
                 url = urljoin(url, target)
         raise Refused(f"{method} {urlsplit(url).path}: redirected more than {MOST_REDIRECTS} times")
 
@@ -117,10 +126,15 @@ def _require_same_host(url: str, api_url: str) -> None:
 class Transport:
     """Sends the calls of one installation (or of the App itself) through its gate."""
 
-    def __init__(self, http: aiohttp.ClientSession, api_url: str, timing: Timing) -> None:
+    def __init__(self, http: aiohttp.ClientSession, api_url: str, timing: Timing, share: float = 1.0) -> None:
         self._timing = timing
-        self._gate = RateGate(timing)
+        self._gate = RateGate(timing, share)
         self._api = _Api(http, api_url, self._gate)
+
+    @property
+    def graphql_url(self) -> str:
+        """Where GraphQL is asked."""
+        return graphql.endpoint(self._api.base_url)
 
     @property
     def clock_offset(self) -> float:
@@ -145,7 +159,8 @@ class Transport:
                     may_mint = False
                     continue
                 fresh = self._timing.monotonic() - token.minted_at < FRESH_TOKEN_SECONDS and not token.proven
-                pause = next(pauses, None) if fresh else None
+                patient = fresh and not (call.may_be_missing and isinstance(error, NotFound))
+                pause = next(pauses, None) if patient else None
                 if pause is None:
                     raise
                 logger.info("github.fresh_token_refused", extra={"doing": call.doing, "pause": pause})
@@ -159,7 +174,8 @@ class Transport:
     ) -> tuple[Any, str | None]:
         """Send with this very credential, transient failures retried. Raises GitHubError."""
         for attempt in range(1, TRIES + 1):
-            await self._gate.enter(writes=call.writes, final=call.final)
+            creates = call.writes and call.method == "POST"
+            await self._gate.enter(creates=creates, final=call.final, optional=call.optional)
             try:
                 return await self._api.send(call, oauth_token=oauth_token, jwt=jwt)
             except gidgethub.HTTPException as error:

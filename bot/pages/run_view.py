@@ -12,18 +12,34 @@ from urllib.parse import quote, urlsplit
 
 from bot.pages.plain_text import readable
 from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
-from db.vocabulary import Phase, RunStatus, TaskStatus
+from db.vocabulary import Phase, RunStatus, TaskStatus, Trigger
 
 PHASE_LABELS: Mapping[Phase, str] = {
     Phase.PREPARE_JOB: "Prepare the job",
     Phase.START_JOB_CONTAINER: "Start the containers",
     Phase.GIT_CLONE: "Clone the repository",
+    Phase.SPECKIT_CONSTITUTION: "Write the constitution",
     Phase.SPECKIT_SPECIFY: "Write the specification",
+    Phase.SPECKIT_CLARIFY: "Clarify",
+    Phase.SPECKIT_REFINE: "Change a section",
     Phase.SPECKIT_PLAN: "Plan",
     Phase.SPECKIT_TASKS: "List the tasks",
+    Phase.SPECKIT_CHECKLIST: "Write a checklist",
+    Phase.SPECKIT_ANALYZE: "Analyze",
+    Phase.SPECKIT_IMPLEMENT: "Implement",
     Phase.COMMIT_PUSH: "Commit and push",
-    Phase.OPEN_PR: "Open the pull request",
+    Phase.OPEN_PR: "Pull request",
     Phase.CLEANUP: "Clean up",
+}
+
+
+TRIGGER_WORDS: Mapping[Trigger, str] = {
+    Trigger.COMMENT: "",
+    Trigger.MENTION: ", by mention",
+    Trigger.LABEL: ", with a label",
+    Trigger.ASSIGNMENT: ", by assignment",
+    Trigger.CHECK_RUN: ", at a check run",
+    Trigger.REVIEW_COMMENT: ", in a review",
 }
 
 
@@ -105,6 +121,7 @@ class RunLine:
     repository: str
     issue: int
     status: str
+    verb: str
     asked_by: str
     created: Moment
     duration: str
@@ -118,6 +135,7 @@ def run_line(run: SpecAutomationRun, now: datetime) -> RunLine:
         repository=readable(run.repository),
         issue=run.issue_number,
         status=run.status.value,
+        verb=run.verb.value,
         asked_by=readable(run.requested_by),
         created=moment(run.created_at),
         duration=duration(run.started_at, run.completed_at or now),
@@ -170,15 +188,20 @@ def _facts(run: SpecAutomationRun, github_web_url: str, now: datetime) -> list[F
     where = "pull" if run.on_pull_request else "issues"
     facts = [
         Fact("Repository", readable(run.repository), repository_url),
-        Fact("Issue", f"#{run.issue_number}", f"{repository_url}/{where}/{run.issue_number}"),
-        Fact("Asked by", readable(run.requested_by)),
+        Fact(
+            "Pull request" if run.on_pull_request else "Issue",
+            f"#{run.issue_number}",
+            f"{repository_url}/{where}/{run.issue_number}",
+        ),
+        Fact("Asked for", run.verb.value),
+        Fact("Asked by", f"{readable(run.requested_by)}{TRIGGER_WORDS[run.trigger]}"),
         Fact("Asked at", f"{moment(run.created_at).shown} UTC"),
     ]
     if run.started_at is not None:
         facts.append(
             Fact("Took" if run.completed_at else "Runs for", duration(run.started_at, run.completed_at or now))
         )
-    if run.report.pull_request_url is not None:
+    if run.report.pull_request_url is not None and not run.on_pull_request:
         number = f"#{run.report.pull_request_number}" if run.report.pull_request_number else "open"
         facts.append(Fact("Pull request", number, _web_url(run.report.pull_request_url)))
     facts += [
@@ -187,6 +210,7 @@ def _facts(run: SpecAutomationRun, github_web_url: str, now: datetime) -> list[F
             ("Branch", run.branch_name),
             ("Base", run.base_branch),
             ("Feature", run.feature_directory),
+            ("Retry of", str(run.retry_of) if run.retry_of else None),
             ("Error code", run.error_code),
             ("Cancelled by", run.cancel_requested_by),
         )

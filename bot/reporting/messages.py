@@ -1,51 +1,38 @@
-"""Every sentence people read in a comment. Pure: no clock, no database, no network.
+"""What is said in reply to a command that was understood or mistyped. Pure: no clock, no database, no network.
 
 Text of others passes ``sanitize`` first. Commands stand in code, and no line begins with a slash, so nothing here is
-ever taken for a command, by us or by another bot. The run's own comment is worded in run_comment.py.
+ever taken for a command, by us or by another bot. The run's own comment is worded in run_comment.py, refusals in
+refusals.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
 
-from bot.commands.help import help_text
-from bot.commands.model import ParseProblem, ProblemKind, Role
+from bot.commands.model import ParseProblem, ProblemKind
+from bot.configuration.effective import Row
 from bot.github.markers import reply_marker
-from bot.reporting import run_facts
-from bot.reporting.run_comment import headline, run_comment, within
-from bot.reporting.sanitize import clip, code
+from bot.reporting import agent_facts, run_facts
+from bot.reporting.failure_advice import advice, retry_helps
+from bot.reporting.headline import headline, queue_words, section_words
+from bot.reporting.run_results import files_at, refined, stale_part
+from bot.reporting.run_view import RunView
+from bot.reporting.sanitize import clip, code, table_cell
+from bot.reporting.sections import first_rows, within
 from db.models import SpecAutomationRun
-from db.vocabulary import RunStatus, TaskStatus
+from db.turns import QueuePlace
+from db.vocabulary import RunStatus, TaskStatus, Verb
 
 MOST_RUNS_TOLD = 10
 LONGEST_FOUND = 120
-
-__all__ = [
-    "agent_not_allowed",
-    "cancel_reply",
-    "help_reply",
-    "not_allowed",
-    "parse_problem",
-    "reply",
-    "repository_archived",
-    "run_comment",
-    "status_reply",
-    "too_many_commands",
-]
+SETTINGS_CHARACTERS = 40_000
 
 
 def reply(delivery_id: str, parts: Sequence[str]) -> str:
     """The one answer to a delivery: every part, and the marker by which it is known again."""
     return within([part.strip() for part in parts if part.strip()], reply_marker(delivery_id))
-
-
-def not_allowed(login: str, verb: str, role_needed: str, role_held: str) -> str:
-    """Why nothing was done for somebody who may not."""
-    held = f"you have the *{role_held}* role" if role_held != "none" else "you have no role here"
-    return (
-        f"{code(login)}: `{verb}` needs the *{role_needed}* role on this repository, and {held}. "
-        "Somebody who has it can give the command for you."
-    )
 
 
 def parse_problem(problem: ParseProblem, prefix: str) -> str:
@@ -56,7 +43,9 @@ def parse_problem(problem: ParseProblem, prefix: str) -> str:
     if problem.did_you_mean:
         sentences.append(f"Did you mean {code(problem.did_you_mean)}?")
     if problem.allowed and problem.kind is not ProblemKind.REPEATED_FLAG:
-        sentences.append(f"Possible: {_listed(problem.allowed)}.")
+        sentences.append(f"Possible: {', '.join(code(word) for word in problem.allowed)}.")
+    if problem.example:
+        sentences.append(f"Such as {code(problem.example)}.")
     sentences.append(f"Nothing was started; `{prefix} help{f' {problem.verb}' if problem.verb else ''}` tells more.")
     return " ".join(sentences)
 
@@ -76,73 +65,86 @@ def _mistake(problem: ParseProblem, command: str, found: str) -> str:
         case ProblemKind.REPEATED_FLAG:
             return f"{found} stands twice in {command}; give it once."
         case ProblemKind.MISSING_TEXT:
-            return f"{command} needs a text: describe the feature after it, over as many lines as you like."
+            return f"{command} needs a text: say after it what you want, over as many lines as you like."
         case ProblemKind.UNEXPECTED_TEXT:
             return f"{command} takes no {found}."
 
 
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(code(word) for word in words)
+def run_waits(run: SpecAutomationRun, place: QueuePlace) -> str:
+    """A run was accepted and cannot begin at once."""
+    usual = (
+        "" if place.usual_seconds is None else f" Such a run usually takes {run_facts.about(place.usual_seconds)} here."
+    )
+    return f"Run `{run_facts.short_id(run)}` waits: {queue_words(place)}.{usual}"
 
 
-def help_reply(prefix: str, role_held: str, verb: str | None) -> str:
-    """What somebody with this role on the repository may ask for, or all about one verb."""
-    roles = {"admin": Role.WRITE, "maintain": Role.WRITE, "write": Role.WRITE, "triage": Role.READ, "read": Role.READ}
-    return help_text(prefix, roles.get(role_held), verb)
+def same_command(run: SpecAutomationRun, view: RunView) -> str:
+    """The same was asked for twice: there is one run for it."""
+    told = f" Its [comment]({run.report.comment_url}) tells more." if run.report.comment_url else ""
+    name = f"That is run `{run_facts.short_id(run)}` already"
+    if view.place is not None and run.status == RunStatus.QUEUED:
+        return f"{name}, {queue_words(view.place)}.{told}"
+    return f"{name}. {headline(run, view)}{told}"
 
 
-def status_reply(runs: Sequence[SpecAutomationRun], run_page_base: str | None) -> str:
-    """How the runs of an issue stand, newest first."""
+def status_reply(runs: Sequence[SpecAutomationRun], view: RunView, places: Mapping[UUID, QueuePlace]) -> str:
+    """How the runs of an issue stand, newest first. ``places``: of those that wait."""
     if not runs:
         return "No run was asked for here yet."
     lines = ["The one run here:" if len(runs) == 1 else "The runs here, newest first:", ""]
-    lines += [_status_line(run, run_page_base) for run in runs[:MOST_RUNS_TOLD]]
+    lines += [_status_line(run, replace(view, place=places.get(run.run_id))) for run in runs[:MOST_RUNS_TOLD]]
     if len(runs) > MOST_RUNS_TOLD:
         lines.append(f"- … and {len(runs) - MOST_RUNS_TOLD} older ones")
     return "\n".join(lines)
 
 
-def _status_line(run: SpecAutomationRun, run_page_base: str | None) -> str:
-    page = run_facts.run_page(run, run_page_base)
+def _status_line(run: SpecAutomationRun, view: RunView) -> str:
+    page = run_facts.run_page(run, view.run_page_base)
+    asked = run_facts.one_line(run.requested_spec_input, 100)
+    words = f"{run_facts.asked_for(run)}{f' “{asked}”' if asked else ''} for {code(run.requested_by)}"
     links = [
         f"[comment]({run.report.comment_url})" if run.report.comment_url else "",
         f"[logs]({page})" if page else "",
     ]
-    asked = run_facts.one_line(run.requested_spec_input, 100)
-    parts = [f"`{run_facts.short_id(run)}`", headline(run), f"“{asked}”" if asked else "", *links]
+    parts = [f"`{run_facts.short_id(run)}`", headline(run, view), words, *links]
     return "- " + " · ".join(part for part in parts if part)
 
 
-def cancel_reply(run: SpecAutomationRun | None, asked: str | None) -> str:
+def cancel_reply(run: SpecAutomationRun | None, asked: str | None, view: RunView) -> str:
     """What ``cancel`` found. ``asked`` is the run id the person gave, if any."""
     if run is None and asked is not None:
-        return (
-            f"No run of this issue has an id that begins with {code(clip(asked, LONGEST_FOUND))}, or more than one has."
-        )
+        found = code(clip(asked, LONGEST_FOUND))
+        return f"No run here has an id that begins with {found}, or more than one has."
     if run is None:
         return "Nothing is running here, so there is nothing to cancel."
     name = f"Run `{run_facts.short_id(run)}`"
     if run_facts.was_cancelled(run) and all(state.status == TaskStatus.SKIPPED for state in run_facts.states(run)):
         return f"{name} is cancelled: it had not begun."
     if RunStatus(run.status).is_terminal:
-        return f"{name} is over already. {headline(run)}"
+        return f"{name} is over already. {headline(run, view)}"
     return f"{name} is being stopped. Its comment tells when it has ended."
 
 
-def agent_not_allowed(name: str, allowed: Sequence[str]) -> str:
-    """The agent somebody asked for is not one the operator allows."""
-    asked = code(clip(name, LONGEST_FOUND))
-    return f"The agent {asked} is not allowed here. Possible: {_listed(allowed)}. Nothing was started."
+def refine_thread_reply(run: SpecAutomationRun, view: RunView) -> str:
+    """What is said in the thread of the review comment that asked for a change, once the run is over."""
+    match RunStatus(run.status):
+        case RunStatus.SUCCEEDED if not run.dry_run and run.verb == Verb.REFINE:
+            stale = stale_part(agent_facts.stale_files(run), files_at(run, view))
+            parts = [f"✅ {section_words(run)} is changed.", refined(run, view), stale]
+            return " ".join(part for part in parts if part)
+        case RunStatus.FAILED if not run_facts.was_cancelled(run):
+            why = run_facts.one_line(run.result_summary or "", 1000)
+            where = "Give that command in the conversation, not in this thread." if retry_helps(run.error_code) else ""
+            parts = [headline(run, view), why, advice(run.error_code, view.prefix), where]
+            return " ".join(part for part in parts if part)
+        case _:
+            return headline(run, view)
 
 
-def repository_archived(slug: str) -> str:
-    """Nothing can be pushed to an archived repository."""
-    return f"{code(slug)} is archived, so nothing can be pushed to it. Unarchive it and give the command again."
-
-
-def too_many_commands(most: int, found: int) -> str:
-    """A comment held more commands than are carried out."""
-    return (
-        f"This comment holds {found} commands; the first {most} were carried out. "
-        "Put the others in a comment of their own."
-    )
+def config_reply(rows: Sequence[Row], repository: str) -> str:
+    """The settings in force, and where each comes from."""
+    cells = ((code(row.key), *(table_cell(text) for text in (row.value, row.origin, row.note))) for row in rows)
+    kept = first_rows((f"| {' | '.join(row)} |" for row in cells), len(rows), SETTINGS_CHARACTERS)
+    more = [f"\nAnd {len(rows) - len(kept)} more."] if len(rows) > len(kept) else []
+    head = [f"What holds for {code(repository)}:", "", "| setting | value | from | |", "|---|---|---|---|"]
+    return "\n".join([*head, *kept, *more])

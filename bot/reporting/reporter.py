@@ -14,28 +14,27 @@ then, and the new holder's next edit corrects it.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Unpack
+from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from bot.github.errors import GitHubError, NotFound, Refused
-from bot.github.markers import run_marker
 from bot.github.rate_gate import Timing
-from bot.github.repo_client import GitHub, RepoClient
-from bot.reporting.check_run import check_run
-from bot.reporting.run_comment import run_comment
+from bot.github.repo_client import GitHub
+from bot.reporting.run_view import RunView
+from bot.reporting.run_writer import Picture, RunWriter
+from db.clarifications import of_run, to_tell
 from db.errors import LeaseLost, RunNotFound
-from db.leases import Lease, database_now, guard
+from db.leases import Lease, claim, claim_finished, database_now, guard, release
 from db.models import SpecAutomationRun
-from db.run_queries import get_run
-from db.runs import ReportFields, note_report
+from db.run_queries import comments_to_fold, get_run
 from db.session import Database
-from db.vocabulary import RunStatus
+from db.turns import place_in_queue, usual_seconds
+from db.vocabulary import RunStatus, Verb
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +42,10 @@ SECONDS_BETWEEN_EDITS = 2.0
 FIRST_GAP_SECONDS, LONGEST_GAP_SECONDS = 30.0, 3600.0
 GIVE_UP_AFTER = timedelta(hours=24)
 CLOSING_PATIENCE_SECONDS = 5.0
+WAITING_LEASE_SECONDS = 60.0
+
+IMPLEMENT_ONLY = frozenset({Verb.IMPLEMENT.value})
+"""The commands that are off where no configuration says otherwise."""
 
 
 @dataclass(slots=True)
@@ -55,15 +58,6 @@ class _Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
-    """A run as it was at one moment of the database's clock, and the client for its repository."""
-
-    run: SpecAutomationRun
-    now: datetime
-    client: RepoClient
-
-
-@dataclass(frozen=True, slots=True)
 class _Gap:
     """How long a late report waits for its next try (monotonic seconds)."""
 
@@ -72,7 +66,7 @@ class _Gap:
 
 
 class RunReporter:
-    """One for a process. ``run_page_base`` is where people reach the run pages, if they do."""
+    """One for a process. ``run_page_base`` is where people reach the run pages, if they do; ``web_url`` is GitHub's."""
 
     def __init__(
         self,
@@ -80,12 +74,14 @@ class RunReporter:
         github: GitHub,
         *,
         run_page_base: str | None,
+        web_url: str,
         prefix: str,
         timing: Timing | None = None,
     ) -> None:
         self._database = database
         self._github = github
         self._run_page_base = run_page_base
+        self._web_url = web_url
         self._prefix = prefix
         self._timing = timing or Timing()
         self._desks: dict[UUID, _Desk] = {}
@@ -164,30 +160,93 @@ class RunReporter:
             logger.exception("report_broken", extra={"run": str(lease.run_id)})
             return False
 
+    async def waiting(self, run_id: UUID, owner: str) -> None:
+        """The run waits for its turn: tell its place if that is news. ``owner`` holds it meanwhile, so that no worker
+        takes it and tells something else. Never raises for what GitHub does."""
+        async with self._database.transaction() as session:
+            run = await get_run(session, run_id)
+            if run.status is not RunStatus.QUEUED or not await self._has_news(session, run):
+                return
+            lease = await claim(session, run_id, owner, WAITING_LEASE_SECONDS)
+        if lease is None:
+            return
+        try:
+            await self._safely(lease, final=False)
+        finally:
+            async with self._database.transaction() as session:
+                await release(session, lease)
+
+    async def later_commit(self, run_id: UUID, head_sha: str, owner: str) -> None:
+        """Somebody pushed to the pull request of a run that is over: its new head gets a check run too. Raises
+        GitHubError."""
+        async with self._database.transaction() as session:
+            lease = await claim_finished(session, run_id, owner, WAITING_LEASE_SECONDS)
+            if lease is None:
+                return
+            picture = await self._picture(session, await get_run(session, run_id), final=False)
+        try:
+            await RunWriter(self._database, lease, picture, self._prefix).later_commit(head_sha)
+        except LeaseLost as lost:
+            logger.info("report_not_ours", extra={"run": str(run_id), "reason": str(lost)})
+        finally:
+            async with self._database.transaction() as session:
+                await release(session, lease)
+
+    async def _has_news(self, session: AsyncSession, run: SpecAutomationRun) -> bool:
+        return (await self._picture(session, run, final=False)).digest() != run.report.last_digest
+
     async def _report(self, lease: Lease, *, final: bool) -> bool:
         async with self._database.transaction() as session:
             await guard(session, lease)
             run = await get_run(session, lease.run_id)
-            now = await database_now(session)
-        digest = self._digest(run)
+            picture = await self._picture(session, run, final=final)
+            older = await comments_to_fold(session, run) if final else []
+        digest = picture.digest()
         if digest == run.report.last_digest and (not final or run.report.final_reported_at is not None):
             return True
-        client = self._github.repo(run.installation_id, run.repository_id, run.repository, final=final)
-        picture = _Picture(run, now, client)
-        taken = await self._taken("comment", run, self._write_comment(lease, picture))
-        if run.head_sha is not None:
-            taken = await self._taken("check_run", run, self._write_check_run(lease, picture, run.head_sha)) and taken
-        if final and run.comment_id is not None:
-            taken = await self._taken("reaction", run, self._react(lease, picture, run.comment_id)) and taken
+        writer = RunWriter(self._database, lease, picture, self._prefix)
+        # The questions first: the run's comment leads to them.
+        writes = [("questions", writer.questions), ("comment", writer.comment), ("check_run", writer.check_run)]
+        if final:
+            writes += [("reaction", writer.reaction), ("thread_reply", writer.thread_reply)]
+        taken = True
+        for what, write in writes:
+            taken = await self._taken(what, run, write()) and taken
+        for other in older:
+            # A nicety: it is tried again with the next run's end.
+            await self._taken("fold", run, writer.fold(other))
+        now = picture.view.now
         given_up = final and run.completed_at is not None and run.completed_at + GIVE_UP_AFTER < now
         if not taken and not given_up:
             return False
         if not taken:
             logger.error("report_given_up", extra={"run": str(run.run_id)})
-        await self._note(lease, last_digest=digest)
+        await writer.note(last_digest=writer.picture.digest())
         if final and RunStatus(run.status).is_terminal:
-            await self._note(lease, final_reported_at=now)
+            await writer.note(final_reported_at=now)
         return True
+
+    async def _picture(self, session: AsyncSession, run: SpecAutomationRun, *, final: bool) -> Picture:
+        number = run.report.pull_request_number or run.pull_request_number
+        told = await to_tell(session, run.repository_id, number) if number is not None else []
+        ours = await of_run(session, run.run_id)
+        questions = {asked.run_id: asked for asked in [*([ours] if ours else []), *told]}
+        place = await place_in_queue(session, run)
+        off = run.arguments.get("commands_off")
+        view = RunView(
+            now=await database_now(session),
+            run_page_base=self._run_page_base,
+            prefix=self._prefix,
+            repository_url=f"{self._web_url}/{run.repository}",
+            place=place,
+            usual_seconds=place.usual_seconds if place else await usual_seconds(session, run),
+            questions_url=ours.comment_url if ours else None,
+            commands_off=frozenset(map(str, off)) if isinstance(off, list) else IMPLEMENT_ONLY,
+        )
+        client = self._github.repo(
+            run.installation_id, run.repository_id, run.repository, final=final, optional=run.status is RunStatus.QUEUED
+        )
+        return Picture(run, view, tuple(questions.values()), client)
 
     async def _taken(self, what: str, run: SpecAutomationRun, write: Awaitable[None]) -> bool:
         """Do one write. True when it is done, or can never be: then it is over for this write, not for the run."""
@@ -200,59 +259,3 @@ class RunReporter:
             logger.warning("report_delayed", extra={**context, "reason": error.message})
             return False
         return True
-
-    async def _write_comment(self, lease: Lease, picture: _Picture) -> None:
-        run, client = picture.run, picture.client
-        body = run_comment(run, picture.now, self._run_page_base, self._prefix)
-        comment_id = run.report.comment_id
-        if comment_id is not None:
-            await self._prove(lease)
-            await client.edit_comment(comment_id, body)
-            return
-        existing = None
-        if run.report.comment_intended_at is None:
-            await self._note(lease, comment_intended_at=picture.now)
-        else:
-            existing = await client.find_comment(run.issue_number, run_marker(run.run_id))
-            await self._prove(lease)
-        if existing is None:
-            existing = await client.comment(run.issue_number, body)
-        elif existing.body != body:
-            await client.edit_comment(existing.id, body)
-        run.report.comment_id, run.report.comment_url = existing.id, existing.url
-        await self._note(lease, comment_id=existing.id, comment_url=existing.url)
-
-    async def _write_check_run(self, lease: Lease, picture: _Picture, head_sha: str) -> None:
-        run, client = picture.run, picture.client
-        payload = check_run(run, picture.now, head_sha=head_sha, run_page_base=self._run_page_base, prefix=self._prefix)
-        check_run_id = run.report.check_run_id if run.report.check_run_sha == head_sha else None
-        if check_run_id is None and run.report.check_intended_at is not None:
-            check_run_id = await client.find_check_run(head_sha, str(run.run_id))
-        if check_run_id is None:
-            await self._note(lease, check_intended_at=picture.now)
-            check_run_id = await client.create_check_run(payload)
-        else:
-            await self._prove(lease)
-            await client.update_check_run(check_run_id, payload)
-        await self._note(lease, check_run_id=check_run_id, check_run_sha=head_sha)
-
-    async def _react(self, lease: Lease, picture: _Picture, comment_id: int) -> None:
-        await self._prove(lease)
-        await picture.client.react(comment_id, "confused" if picture.run.status == RunStatus.FAILED else "rocket")
-
-    def _digest(self, run: SpecAutomationRun) -> str:
-        """What people would see, without the time that passes while nothing happens."""
-        then = run.created_at
-        shown: list[object] = [run_comment(run, then, self._run_page_base, self._prefix)]
-        if run.head_sha is not None:
-            base = self._run_page_base
-            shown.append(check_run(run, then, head_sha=run.head_sha, run_page_base=base, prefix=self._prefix))
-        return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
-
-    async def _prove(self, lease: Lease) -> None:
-        async with self._database.transaction() as session:
-            await guard(session, lease)
-
-    async def _note(self, lease: Lease, **fields: Unpack[ReportFields]) -> None:
-        async with self._database.transaction() as session:
-            await note_report(session, lease, lease.run_id, **fields)

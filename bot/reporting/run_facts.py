@@ -1,61 +1,49 @@
-"""What a run's rows tell, read once and in one place: for the comment, the check run and the pull request. Pure.
-
-Task states keep their findings as JSON in ``details``; whatever is missing or has another shape counts as not there.
+"""What a run's rows tell about its course, read once and in one place: for the comment, the check run and the pull
+request. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from bot.reporting import sanitize
+from bot.reporting.agent_facts import cost_usd, tokens
+from bot.reporting.run_view import RunView
 from db.models import SpecAutomationRun, SpecAutomationTaskState
-from db.vocabulary import AGENT_PHASES, PHASES, ErrorCode, Phase, RunStatus, TaskStatus
+from db.vocabulary import AGENT_PHASES, AGENT_PHASES_OF, PHASES, ErrorCode, Phase, RunStatus, TaskStatus, Trigger, Verb
 
 PHASE_WORDS: Mapping[Phase, str] = {
     Phase.PREPARE_JOB: "preparing the job",
     Phase.START_JOB_CONTAINER: "starting the container",
     Phase.GIT_CLONE: "cloning the repository",
+    Phase.SPECKIT_CONSTITUTION: "writing the constitution",
     Phase.SPECKIT_SPECIFY: "writing the specification",
+    Phase.SPECKIT_CLARIFY: "clarifying the specification",
+    Phase.SPECKIT_REFINE: "changing the section",
     Phase.SPECKIT_PLAN: "writing the plan",
     Phase.SPECKIT_TASKS: "writing the tasks",
+    Phase.SPECKIT_CHECKLIST: "writing the checklist",
+    Phase.SPECKIT_ANALYZE: "analyzing what is written",
+    Phase.SPECKIT_IMPLEMENT: "carrying out the tasks",
     Phase.COMMIT_PUSH: "committing and pushing",
     Phase.OPEN_PR: "opening the pull request",
     Phase.CLEANUP: "cleaning up",
 }
 
-STATUS_EMOJI: Mapping[TaskStatus, str] = {
-    TaskStatus.PENDING: "▫️",
-    TaskStatus.RUNNING: "🔄",
-    TaskStatus.SUCCEEDED: "✅",
-    TaskStatus.FAILED: "❌",
-    TaskStatus.SKIPPED: "⏭️",
-    TaskStatus.RETRYING: "🔁",
+TRIGGER_WORDS: Mapping[Trigger, str] = {
+    Trigger.COMMENT: "",
+    Trigger.MENTION: " by mention",
+    Trigger.LABEL: " by label",
+    Trigger.ASSIGNMENT: " by assignment",
+    Trigger.CHECK_RUN: " with a button of a check",
+    Trigger.REVIEW_COMMENT: " in a review comment",
 }
 
 AGENT_WORDS: Mapping[str, str] = {"template": "no model: Spec Kit's templates filled from the request"}
 """What an agent is, where its name alone would promise too much."""
 
 LONGEST_LINE = 300
-
-
-@dataclass(frozen=True, slots=True)
-class OpenQuestion:
-    """A ``[NEEDS CLARIFICATION]`` mark: where it stands and what it asks, as the agent wrote it."""
-
-    path: str
-    line: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedFile:
-    """A file a phase wrote."""
-
-    path: str
-    added_lines: int
 
 
 def short_id(run: SpecAutomationRun) -> str:
@@ -73,6 +61,13 @@ def was_cancelled(run: SpecAutomationRun) -> bool:
     return run.status == RunStatus.FAILED and run.error_code == ErrorCode.RUN_CANCELLED
 
 
+def did_its_work(run: SpecAutomationRun) -> bool:
+    """True for a run that ended well and with what it was for. To ask and to look need no change."""
+    return run.status == RunStatus.SUCCEEDED or (
+        run.status == RunStatus.NO_CHANGES and run.verb in {Verb.CLARIFY, Verb.ANALYZE}
+    )
+
+
 def states(run: SpecAutomationRun) -> list[SpecAutomationTaskState]:
     """The task states in the order of the phases."""
     return sorted(run.task_states, key=lambda state: PHASES.index(Phase(state.phase)))
@@ -87,46 +82,36 @@ def current_state(run: SpecAutomationRun) -> SpecAutomationTaskState | None:
     return None
 
 
-def heading(run: SpecAutomationRun) -> str:
-    """The specification's own heading, or an empty string."""
-    found = _details(run, Phase.SPECKIT_SPECIFY).get("heading")
-    return found if isinstance(found, str) else ""
+def done_agent_phases(run: SpecAutomationRun) -> list[Phase]:
+    """The agent phases that succeeded, in their order."""
+    done = {state.phase for state in run.task_states if state.status == TaskStatus.SUCCEEDED}
+    return [phase for phase in AGENT_PHASES if phase in done]
 
 
-def user_stories(run: SpecAutomationRun) -> list[str]:
-    """The titles of the user stories."""
-    found = _details(run, Phase.SPECKIT_SPECIFY).get("user_stories")
-    return [story for story in found if isinstance(story, str)] if isinstance(found, list) else []
+def pull_request_number(run: SpecAutomationRun) -> int | None:
+    """The pull request that the run opened, or whose branch it continues."""
+    return run.report.pull_request_number or run.pull_request_number
 
 
-def open_questions(run: SpecAutomationRun) -> list[OpenQuestion]:
-    """Every open question of every agent phase, in the order of the phases, each once."""
-    questions: dict[OpenQuestion, None] = {}
-    for item in _items(run, "open_questions"):
-        path, line, text = item.get("path"), item.get("line"), item.get("text")
-        if isinstance(path, str) and isinstance(text, str):
-            questions[OpenQuestion(path, line if isinstance(line, int) and line > 0 else 1, text)] = None
-    return list(questions)
+def pull_request_link(run: SpecAutomationRun, view: RunView) -> str:
+    """``[pull request 12](...)``."""
+    number = pull_request_number(run)
+    if number is None:
+        return "the pull request"
+    return f"[pull request {number}]({run.report.pull_request_url or f'{view.repository_url}/pull/{number}'})"
 
 
-def changed_files(run: SpecAutomationRun) -> list[ChangedFile]:
-    """Every file the agent phases wrote; one that several wrote counts with the lines of all of them."""
-    lines: dict[str, int] = {}
-    for item in _items(run, "files"):
-        path, added = item.get("path"), item.get("added_lines")
-        if isinstance(path, str):
-            lines[path] = lines.get(path, 0) + (added if isinstance(added, int) else 0)
-    return [ChangedFile(path, added) for path, added in sorted(lines.items())]
-
-
-def tokens(run: SpecAutomationRun) -> tuple[int, int] | None:
-    """Tokens in and out over all agent phases, or None where no agent counted any."""
-    counted = [
-        (details.get("input_tokens"), details.get("output_tokens"))
-        for details in (_details(run, phase) for phase in AGENT_PHASES)
-    ]
-    known = [(given or 0, made or 0) for given, made in counted if isinstance(given, int) or isinstance(made, int)]
-    return (sum(given for given, _ in known), sum(made for _, made in known)) if known else None
+def asked_for(run: SpecAutomationRun) -> str:
+    """The verb and those flags that tell from what it would otherwise have done, such as ``specify --until plan``."""
+    phases = AGENT_PHASES_OF[Verb(run.verb)]
+    words = [Verb(run.verb).value]
+    if run.until_phase is not None and len(phases) > 1 and run.until_phase != phases[-1]:
+        words.append(f"--until {run.until_phase.value.removeprefix('speckit_')}")
+    named = (("--agent", run.requested_agent), ("--model", run.requested_model), ("--project", run.project))
+    words += [f"{flag} {value}" for flag, value in named if value]
+    if (run.arguments or {}).get("accept_recommended") is True:
+        words.append("--accept-recommended")
+    return sanitize.code(" ".join([*words, "--dry-run"] if run.dry_run else words))
 
 
 def duration(seconds: float) -> str:
@@ -142,59 +127,35 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def elapsed(run: SpecAutomationRun, now: datetime) -> str:
+def about(seconds: float) -> str:
+    """An estimate in words that promise no more than it can hold: ``less than a minute``, ``about 3 min``."""
+    minutes = round(max(0.0, seconds) / 60)
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60:02d} min"
+
+
+def elapsed_seconds(run: SpecAutomationRun, now: datetime) -> float:
     """From the start to the end, or to ``now``."""
-    return duration(((run.completed_at or now) - (run.started_at or run.created_at)).total_seconds())
-
-
-def phase_table(run: SpecAutomationRun, *, without_ending: bool = False) -> str:
-    """One row a phase, of words of ours only. ``without_ending`` leaves out what comes after the push."""
-    rows = ["| | phase | took | attempt |", "|---|---|---:|---:|"]
-    for state in states(run):
-        took = ""
-        if state.started_at is not None and state.completed_at is not None:
-            took = duration((state.completed_at - state.started_at).total_seconds())
-        phase, status = Phase(state.phase), TaskStatus(state.status)
-        if without_ending and phase in {Phase.OPEN_PR, Phase.CLEANUP}:
-            continue
-        rows.append(f"| {STATUS_EMOJI[status]} | `{phase}` {PHASE_WORDS[phase]} | {took} | {state.attempt or ''} |")
-    return "\n".join(rows)
+    return max(0.0, ((run.completed_at or now) - (run.started_at or run.created_at)).total_seconds())
 
 
 def versions_line(run: SpecAutomationRun) -> str:
-    """Who worked, and with which Spec Kit; empty until that is known."""
+    """Who worked, with which Spec Kit, and what it took where the agent tells; empty until that is known."""
     used = run.agent_configuration
     if used is None:
         return ""
     what = AGENT_WORDS.get(used.agent_backend)
     agent = f"agent {sanitize.code(used.agent_backend)} {sanitize.inline(used.agent_version)}".rstrip()
-    line = f"{agent}{f' ({what})' if what else ''} · Spec Kit {sanitize.inline(used.prompt_pack_version)}"
-    counted = tokens(run)
-    return f"{line} · {counted[0]:,} tokens in, {counted[1]:,} out" if counted else line
+    parts = [f"{agent}{f' ({what})' if what else ''}", f"Spec Kit {sanitize.inline(used.prompt_pack_version)}"]
+    if (counted := tokens(run)) is not None:
+        parts.append(f"{counted[0]:,} tokens in, {counted[1]:,} out")
+    if (cost := cost_usd(run)) is not None:
+        # Not "$0.42": between two dollar signs GitHub sets mathematics.
+        parts.append(f"{cost:.2f} USD" if cost >= 0.1 or cost == 0 else f"{cost:.4f} USD")
+    return " · ".join(parts)
 
 
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:
     """Somebody's text as one harmless line of Markdown, clipped."""
-    return sanitize.inline(sanitize.clip(" ".join(text.split()), limit))
-
-
-def question_lines(questions: list[OpenQuestion], most: int) -> list[str]:
-    """A list of the questions, at most so many, and how many are left out."""
-    lines = [f"- {sanitize.code(f'{asked.path}:{asked.line}')} {one_line(asked.text)}" for asked in questions[:most]]
-    if len(questions) > most:
-        lines.append(f"- … and {len(questions) - most} more")
-    return lines
-
-
-def _items(run: SpecAutomationRun, key: str) -> Iterator[Mapping[str, Any]]:
-    for phase in AGENT_PHASES:
-        found = _details(run, phase).get(key)
-        if isinstance(found, list):
-            yield from (item for item in found if isinstance(item, Mapping))
-
-
-def _details(run: SpecAutomationRun, phase: Phase) -> Mapping[str, Any]:
-    for state in run.task_states:
-        if state.phase == phase:
-            return state.details or {}
-    return {}
+    return sanitize.inline(" ".join(text.split()), limit)

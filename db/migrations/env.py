@@ -7,7 +7,7 @@ from typing import Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from db.models import Base
+from db.base import Base
 from db.types import CleanJson, CleanText, UtcDateTime
 
 

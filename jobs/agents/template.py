@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from jobs.ports import AgentCommand, AgentReport, AgentRequest
 
+HOME = "/home/agent"
 REQUEST_FILE = "request.json"
+RESULT_FILE = "result.json"
 LONGEST_MESSAGE = 500
 
 
@@ -18,6 +21,7 @@ class TemplateAgent:
     # The repository is set up for codex, so that people can go on with an agent that understands what it reads.
     integration = "codex"
     needs_gateway = False
+    supports_model = False
 
     def __init__(self) -> None:
         self.runtime_env: Mapping[str, str] = {}
@@ -33,13 +37,18 @@ class TemplateAgent:
             "text": request.text,
             "date": request.date.date().isoformat(),
             "feature_directory": request.feature_directory,
+            "answers": [asdict(answered) for answered in request.answers],
+            "section": asdict(request.section) if request.section is not None else None,
+            "paths": list(request.paths),
+            "result_file": f"{HOME}/{RESULT_FILE}",
         }
         return AgentCommand(
-            argv=["speckit-template-agent", f"/home/agent/{REQUEST_FILE}"],
-            files={REQUEST_FILE: json.dumps(content).encode("utf-8", "surrogatepass")},
+            argv=["speckit-template-agent", f"{HOME}/{REQUEST_FILE}"],
+            files={REQUEST_FILE: json.dumps(content).encode()},
+            result_file=RESULT_FILE,
         )
 
     def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
-        """See ``Agent.report``. No model, so no tokens."""
-        lines = stdout_tail.decode("utf-8", "replace").strip().splitlines()
+        """See ``Agent.report``. Its last line is its own word on what it did; no model, so no tokens."""
+        lines = [line.strip() for line in stdout_tail.decode("utf-8", "replace").splitlines() if line.strip()]
         return AgentReport(exit_code=exit_code, message=lines[-1][:LONGEST_MESSAGE] if lines else "")

@@ -9,13 +9,19 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from db.vocabulary import ErrorCode
-from jobs.containers.git_failures import fetch_failure, push_failure, repository_name
+from jobs.containers.git_failures import (
+    continue_failure,
+    fetch_failure,
+    project_not_found,
+    push_failure,
+    repository_name,
+)
 from jobs.containers.session import OnData, Session
 from jobs.containers.shape import MIB, ContainerLimits
 from jobs.errors import AppError, PipelineError, TransientError, UserError
 from jobs.patches import parse_patch
 from jobs.patches.policy import show
-from jobs.ports import Clone, CloneSource, CommitIdentity, NamedPatch, PhaseOutput
+from jobs.ports import Clone, CloneSource, CommitIdentity, Committed, NamedPatch, PhaseOutput
 from jobs.redaction import Redactor, StreamRedactor
 
 GRACE_SECONDS = 20.0
@@ -24,7 +30,10 @@ SHORT_SECONDS = 120.0
 _BRANCH = re.compile(
     r"(?!.*(?:\.\.|@\{|//|/\.|\.lock(?:/|$)))[^\x00-\x20~^:?*\[\\\x7f./-][^\x00-\x20~^:?*\[\\\x7f]{0,243}"
 )
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 REGULAR = frozenset({b"000000", b"100644", b"100755"})
+MOST_FEATURES = 5000
+MOST_BRANCHES = 10_000
 
 
 class DockerGitContainer:
@@ -41,11 +50,15 @@ class DockerGitContainer:
                 ErrorCode.CLONE_BASE_NOT_FOUND,
                 f"{repository_name(source.url)} has no branch `{show(source.base_branch)}`. Name one with `--base`.",
             )
+        if source.project and not _is_plain(source.project):
+            raise project_not_found(source.project)
         request = {
             "op": "clone",
             "url": source.url,
             "base_branch": source.base_branch,
             "commit": source.commit,
+            "project": source.project,
+            "want_branches": source.want_branches,
             "token": token,
             "timeout": self._limits.clone_seconds,
             "max_files": self._limits.tree_files,
@@ -54,7 +67,13 @@ class DockerGitContainer:
         result = await self._ask_remote(request, token, output)
         if "refused" in result:
             raise self._clone_failure(source, result)
-        clone = Clone(commit=str(result["commit"]), has_spec_kit=bool(result["has_spec_kit"]))
+        clone = Clone(
+            commit=str(result["commit"]),
+            has_spec_kit=bool(result["has_spec_kit"]),
+            feature_directories=tuple(map(str, result["feature_directories"]))[:MOST_FEATURES],
+            numbering="timestamp" if result["numbering"] == "timestamp" else "sequential",
+            remote_branches=tuple(map(str, result["remote_branches"]))[:MOST_BRANCHES],
+        )
         if source.commit is not None and clone.commit != source.commit:
             raise AppError(ErrorCode.CLONE_FAILED, f"cloning {repository_name(source.url)}: another commit came")
         summary = f"{repository_name(source.url)} at {clone.commit}: {result['files']} files, {result['bytes']} bytes\n"
@@ -76,6 +95,8 @@ class DockerGitContainer:
                     f"Cloning {name}: a run takes at most {self._limits.tree_files} files and "
                     f"{self._limits.tree_bytes // MIB} MiB.",
                 )
+            case "no_project":
+                return project_not_found(source.project)
             case "unsafe":
                 what = "a nested repository" if result.get("mode") == "160000" else "no ordinary folder or file"
                 return UserError(
@@ -100,7 +121,7 @@ class DockerGitContainer:
 
     async def commit(
         self, branch: str, patches: Sequence[NamedPatch], identity: CommitIdentity, output: PhaseOutput
-    ) -> str:
+    ) -> Committed:
         """Raises UserError ``publish.conflict`` when a patch does not apply, ``publish.patch_unreadable`` when git
         understands a patch otherwise than its judge did."""
         request = {
@@ -134,20 +155,38 @@ class DockerGitContainer:
             raise AppError(ErrorCode.PUBLISH_CONFLICT, f"committing: {_reason(result)}")
         for patch, raw in zip(kept, result["changes"], strict=True):
             await asyncio.to_thread(_cross_check, patch, base64.b64decode(raw))
-        head = str(result["head"])
-        output.stdout.write(f"{len(kept)} commits, {branch} is at {head}\n".encode())
-        return head
+        made = map(str, result["shas"])
+        committed = Committed(str(result["head"]), tuple(next(made) if patch.patch else "" for patch in patches))
+        output.stdout.write(f"{len(kept)} commits, {branch} is at {committed.head}\n".encode())
+        return committed
 
-    async def push(self, url: str, branch: str, token: str, output: PhaseOutput) -> None:
-        """Raises UserError ``publish.branch_taken`` and ``publish.refused``, AppError ``github.access_lost``,
-        TransientError ``github.unavailable``."""
-        request = {"op": "push", "url": url, "branch": branch, "token": token, "timeout": SHORT_SECONDS}
+    async def push(self, url: str, branch: str, token: str, output: PhaseOutput, expected: str | None = None) -> None:
+        """Raises UserError ``publish.branch_taken``, with ``expected`` ``publish.branch_moved``, and
+        ``publish.refused``, AppError ``github.access_lost``, TransientError ``github.unavailable``. Raises ValueError
+        for an ``expected`` that is no commit's name: an empty one would mean something else to git."""
+        if expected is not None and not _COMMIT.fullmatch(expected):
+            raise ValueError(f"no commit: {expected!r}")
+        request = {
+            "op": "push",
+            "url": url,
+            "branch": branch,
+            "expected": expected,
+            "token": token,
+            "timeout": SHORT_SECONDS,
+        }
         result = await self._ask_remote(request, token, output)
         match result.get("refused"):
             case None:
                 return
+            case "push" if expected is not None:
+                raise continue_failure(url, branch, expected, result.get("remote"), str(result.get("said", "")))
             case "push":
                 raise push_failure(url, branch, str(result.get("said", "")))
+            case "no_descendant":
+                raise AppError(
+                    ErrorCode.RUN_INTERNAL,
+                    f"pushing to {repository_name(url)}: our commits do not follow {expected}, so nothing was pushed",
+                )
             case "slow":
                 raise TransientError(
                     ErrorCode.GITHUB_UNAVAILABLE,
@@ -202,6 +241,11 @@ class GuardedOutput:
 async def _pieces(patches: Sequence[bytes]) -> AsyncIterator[bytes]:
     for patch in patches:
         yield patch
+
+
+def _is_plain(path: str) -> bool:
+    """Whether ``path`` can be that of a folder below the repository's root, written the one way git writes it."""
+    return not any(name in {"", ".", ".."} for name in path.split("/")) and path.isprintable() and len(path) <= 1000
 
 
 def _message(subject: str, trailers: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from db.vocabulary import ErrorCode
 from jobs.errors import AppError, PipelineError, TransientError, UserError
+from jobs.patches.policy import show
 
 _AWAY = re.compile(
     r"Could not resolve host|Connection (?:refused|reset|timed out)|Failed to connect|Empty reply|early EOF"
@@ -82,6 +83,37 @@ def push_failure(url: str, branch: str, said: str) -> PipelineError:
     if _REFUSED.search(said) or _ABSENT.search(said) or "denied to" in said:
         return AppError(ErrorCode.GITHUB_ACCESS_LOST, f"pushing to {name}: {_last_line(said)}")
     return AppError(ErrorCode.PUBLISH_REFUSED, f"pushing to {name}: {_last_line(said)}")
+
+
+def continue_failure(url: str, branch: str, expected: str, remote: object, said: str) -> PipelineError:
+    """Why a push on top of ``expected`` did not work. ``remote`` is the commit the branch was at afterwards, empty
+    where it was gone, None where nobody could tell."""
+    if remote == "":
+        return UserError(
+            ErrorCode.PUBLISH_BRANCH_MOVED,
+            f"Somebody deleted `{show(branch)}` while the run worked, so nothing was pushed. "
+            "Restore the branch, then give the command again.",
+        )
+    is_stale = "[rejected]" in said or "stale info" in said
+    if (isinstance(remote, str) and remote != expected) or (remote is None and is_stale):
+        return UserError(
+            ErrorCode.PUBLISH_BRANCH_MOVED,
+            f"Somebody pushed to `{show(branch)}` while the run worked; nothing was overwritten.",
+        )
+    if remote == expected and _TAKEN.search(said):
+        # It moved and came back, or another push holds its lock.
+        return TransientError(
+            ErrorCode.GITHUB_UNAVAILABLE, f"pushing to {repository_name(url)}: the branch is being changed"
+        )
+    return push_failure(url, branch, said)
+
+
+def project_not_found(project: str) -> UserError:
+    """There is no such folder to be Spec Kit's root."""
+    return UserError(
+        ErrorCode.CLONE_PROJECT_NOT_FOUND,
+        f"The repository has no folder `{show(project)}` at that commit. Name one with `--project`.",
+    )
 
 
 def _last_line(said: str) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import errno
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from db.vocabulary import ErrorCode
 from jobs.containers.git_container import DockerGitContainer
+from jobs.containers.git_failures import project_not_found
 from jobs.containers.session import Result, Session
 from jobs.containers.shape import MIB, ContainerLimits
 from jobs.errors import AppError, PipelineError, TransientError, UserError
@@ -25,6 +26,9 @@ SNAPSHOT_SECONDS = 180.0
 GRACE_SECONDS = 15.0
 REPORT_TAIL = 1 << 18
 LONGEST_TEMPLATE = 1 << 20
+LARGEST_RESULT = 256 << 10
+LARGEST_FILE = 512 << 10
+MOST_FILES = 50
 QUEUED_PIECES = 8
 
 __all__ = ["DockerJobContainer", "GatewayAccess"]
@@ -77,11 +81,13 @@ class DockerJobContainer:
         if "refused" in result:
             raise _tree_failure(result)
 
-    async def prepare_tree(self, agent: Agent, output: PhaseOutput) -> PreparedTree:
-        """Raises UserError ``speckit.init_failed``, AppError ``agent.not_configured``, TransientError ``engine.*``."""
-        made = bytearray()
+    async def prepare_tree(self, agent: Agent, output: PhaseOutput, project: str = "") -> PreparedTree:
+        """Raises UserError ``speckit.init_failed`` and ``clone.project_not_found``, AppError ``agent.not_configured``,
+        TransientError ``engine.*``."""
+        made = _Kept(self._limits.patch)
         request = {
             "op": "prepare",
+            "project": project,
             "version_argv": list(agent.version_argv()),
             "max_patch": self._limits.patch,
             # An agent with a model works by Spec Kit's skills.
@@ -97,6 +103,8 @@ class DockerJobContainer:
                     f"the job image {self._session.engine.image} has no {result.get('program')}; build one that has "
                     "(images/build codex) and set SPECKIT_JOB_IMAGE",
                 )
+            case "no_project":
+                raise project_not_found(project)
             case _:
                 said = " ".join(str(result.get("said", result["refused"])).split())[-300:]
                 raise UserError(
@@ -105,7 +113,7 @@ class DockerJobContainer:
         return PreparedTree(
             prompt_pack_version=str(result["prompt_pack_version"])[:100],
             agent_version=str(result["agent_version"])[:100],
-            init_patch=bytes(made),
+            init_patch=bytes(made.content),
             templates=_templates(result),
         )
 
@@ -140,6 +148,8 @@ class DockerJobContainer:
             "timeout": timeout_seconds,
             "max_output": self._limits.agent_output,
             "forward_port": GATEWAY_PORT if self._gateway is not None else 0,
+            "result_file": command.result_file,
+            "max_result": LARGEST_RESULT,
         }
         try:
             result = await self._session.ask(
@@ -152,15 +162,15 @@ class DockerJobContainer:
             raise await self._loss_while_agent_ran(error) from error
         if failure := _run_failure(result, agent, timeout_seconds, self._limits):
             raise failure
-        return agent.report(int(result["exit_code"]), bytes(tail.kept))
+        return replace(agent.report(int(result["exit_code"]), bytes(tail.kept)), result=_result_of(result))
 
     async def take_patch(self, output: PhaseOutput) -> bytes:
         """Raises UserError ``publish.too_large`` and ``publish.patch_unreadable``."""
-        made = bytearray()
+        made = _Kept(self._limits.patch)
         result = await self._ask({"op": "patch", "max_patch": self._limits.patch}, output, made, SNAPSHOT_SECONDS, "")
         match result.get("refused"):
             case None:
-                return bytes(made)
+                return bytes(made.content)
             case "patch_large":
                 raise UserError(
                     ErrorCode.PUBLISH_TOO_LARGE,
@@ -168,17 +178,27 @@ class DockerJobContainer:
                 )
         raise _unreadable(result)
 
+    async def read_files(self, paths: Sequence[str], output: PhaseOutput) -> Mapping[str, bytes]:
+        """Raises UserError ``publish.patch_unreadable``, TransientError ``engine.*``, and ValueError for more than 50
+        paths."""
+        if len(paths) > MOST_FILES:
+            raise ValueError(f"{len(paths)} files at once, and at most {MOST_FILES} are read")
+        made = _Kept(MOST_FILES * LARGEST_FILE)
+        request = {"op": "read", "paths": list(paths), "max_bytes": LARGEST_FILE}
+        result = await self._ask(request, output, made, SNAPSHOT_SECONDS, "")
+        if "refused" in result:
+            raise _unreadable(result)
+        files = _cut(result.get("found"), bytes(made.content))
+        if files is None or not set(files) <= set(paths):
+            raise _unreadable({"refused": "files"})
+        return files
+
     async def _ask(
-        self, request: Mapping[str, Any], output: PhaseOutput, made: bytearray, seconds: float, doing: str
+        self, request: Mapping[str, Any], output: PhaseOutput, made: _Kept, seconds: float, doing: str
     ) -> Result:
-        """A request whose data is kept in ``made``, bounded. Too slow is the fault of what is in the tree."""
-
-        async def keep(chunk: bytes) -> None:
-            if len(made) <= self._limits.patch:
-                made.extend(chunk)
-
+        """A request whose data is kept in ``made``. Too slow is the fault of what is in the tree."""
         try:
-            return await self._session.ask(request, output, on_data=keep, timeout=seconds)
+            return await self._session.ask(request, output, on_data=made.take, timeout=seconds)
         except TimeoutError:
             await self._session.engine.kill(self.container_id)
             if doing:
@@ -190,6 +210,18 @@ class DockerJobContainer:
         if error.code is ErrorCode.ENGINE_CONTAINER_LOST and "without an answer" in error.message:
             return UserError(ErrorCode.AGENT_FAILED, "The agent ended the program that watches over it.")
         return error
+
+
+class _Kept:
+    """The data of an answer, up to ``most`` bytes and a piece."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.content = bytearray()
+
+    async def take(self, chunk: bytes) -> None:
+        if len(self.content) <= self._most:
+            self.content += chunk
 
 
 class _Tail:
@@ -255,12 +287,38 @@ def _tree_failure(result: Mapping[str, Any]) -> PipelineError:
     return UserError(ErrorCode.CLONE_UNSAFE_TREE, f"The repository's tree cannot be unpacked: {said}")
 
 
+def _result_of(result: Result) -> bytes:
+    """The file the agent was told to leave, or nothing."""
+    given = result.get("result")
+    if not isinstance(given, str):
+        return b""
+    try:
+        content = base64.b64decode(given, validate=True)
+    except ValueError:
+        return b""
+    return content if len(content) <= LARGEST_RESULT else b""
+
+
+def _cut(found: object, content: bytes) -> dict[str, bytes] | None:
+    """The files in ``content``, by a list of [path, bytes]; None where the two do not fit each other."""
+    files: dict[str, bytes] = {}
+    start = 0
+    for entry in found if isinstance(found, list) else ():
+        match entry:
+            case [str(path), int(size)] if 0 <= size <= LARGEST_FILE:
+                files[path] = content[start : start + size]
+                start += size
+            case _:
+                return None
+    return files if start == len(content) else None
+
+
 def _templates(result: Result) -> dict[str, bytes]:
     found = result.get("templates")
     made: dict[str, bytes] = {}
     for name, content in (found if isinstance(found, dict) else {}).items():
         try:
             made[str(name)] = base64.b64decode(str(content)[:LONGEST_TEMPLATE], validate=True)
-        except binascii.Error:
+        except ValueError:
             continue
     return made

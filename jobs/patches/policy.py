@@ -12,36 +12,35 @@ from dataclasses import dataclass
 
 from db.vocabulary import ErrorCode
 from jobs.errors import UserError
+from jobs.patches.globs import matches
 from jobs.patches.model import Change, Patch
 from jobs.redaction import SECRET_PATTERNS, encodings
 
 REGULAR_MODES = frozenset({"100644", "100755"})
 LONGEST_NAME = 255
 LONGEST_PATH = 1000
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class PatchPolicy:
-    """``folders`` end with a slash: what lies in them may change; ``files`` are exact paths. ``max_bytes`` counts what
-    the patch brings in."""
+    """``folders`` end with a slash: what lies in them may change; ``files`` are exact paths, ``globs`` as ``globs.py``
+    reads them. ``refused`` are globs that no other rule makes good, whatever the case of a name. ``max_bytes`` counts
+    what the patch brings in. All paths are from the repository's root."""
 
-    folders: Sequence[str]
+    folders: Sequence[str] = ()
     files: Sequence[str] = ()
+    globs: Sequence[str] = ()
+    refused: Sequence[str] = ()
     max_files: int = 100
     max_bytes: int = 4 << 20
 
-
-AGENT_POLICY = PatchPolicy(folders=("specs/", ".specify/"), files=("AGENTS.md",))
-"""For what an agent wrote: specifications, Spec Kit's folder, and the agents' context file."""
-
-INIT_POLICY = PatchPolicy(folders=(".specify/", ".agents/skills/"), files=("AGENTS.md",), max_files=300)
-"""For what ``specify init`` wrote."""
 
 # Characters that HFS+ ignores when it compares names (git's utf8.c, next_hfs_char).
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _NOT_IN_NAMES = frozenset('\\:*?"<>|')
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_PROTECTED_NAMES = frozenset({".gitmodules", ".gitattributes", "codeowners"})
+_PROTECTED_NAMES = frozenset({".gitmodules", ".gitattributes", ".github", "codeowners"})
 _GIT_SHORT_NAME = re.compile(r"\.?git~\d+|gi[0-9a-f]{4,5}~\d+")
 
 
@@ -99,10 +98,20 @@ def _judge_name(change: Change) -> None:
 
 
 def _judge_place(change: Change, policy: PatchPolicy) -> None:
-    inside = any(change.path.startswith(folder) for folder in policy.folders)
-    if not inside and change.path not in policy.files:
-        allowed = ", ".join(f"`{place}`" for place in (*policy.folders, *policy.files))
-        raise _protected(change, f"a run may change only {allowed}")
+    path = change.path
+    folded = unicodedata.normalize("NFKC", path).casefold()
+    for glob in policy.refused:
+        if matches(folded, glob):
+            raise _protected(change, f"no run may change `{glob}`, whatever is allowed besides")
+    inside = any(path.startswith(folder) for folder in policy.folders) or path in policy.files
+    if inside or any(matches(path, glob) for glob in policy.globs):
+        return
+    places = (*policy.folders, *policy.files, *policy.globs)
+    if not places:
+        raise _protected(change, "this phase may change no file")
+    named = ", ".join(f"`{show(place)}`" for place in places[:MOST_NAMED])
+    more = f" and {len(places) - MOST_NAMED} more places" if len(places) > MOST_NAMED else ""
+    raise _protected(change, f"this phase may change only {named}{more}")
 
 
 def _judge_mode(change: Change) -> None:

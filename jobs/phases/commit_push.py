@@ -17,9 +17,9 @@ from db.runs import record_branch, record_head, record_visibility
 from db.session import Database
 from db.vocabulary import ArtifactType, ErrorCode
 from jobs.errors import UserError
-from jobs.phases.speckit import STEPS
-from jobs.ports import CommitIdentity, Credentials, GitContainer, NamedPatch, Publisher
-from jobs.run_context import Attempt, Checkpoint, Details, Finished, Pushed, RunRequest, Source
+from jobs.phases.steps import STEPS
+from jobs.ports import CommitIdentity, Committed, Credentials, GitContainer, NamedPatch, Publisher
+from jobs.run_context import Attempt, Checkpoint, Details, Finished, Prepared, Pushed, RunRequest, Source
 from jobs.run_folder import RunFolder
 
 SUBJECT_LENGTH = 72
@@ -45,6 +45,7 @@ class CommitPush:
     publisher: Publisher
     folder: RunFolder
     author: Author
+    prepared: Prepared
 
     async def execute(
         self,
@@ -55,17 +56,24 @@ class CommitPush:
         checkpoints: Sequence[Checkpoint],
     ) -> Finished[Pushed]:
         """Raises UserError ``publish.*``, ``repository.archived``, ``github.access_lost``."""
-        branch = request.branch_name or branch_for(request)
+        branch = self.prepared.branch or request.branch_name or branch_for(request)
         patches = named_patches(request, source, checkpoints)
-        head: str | None = None
+        made: Committed | None = None
         if any(checkpoint.patch for checkpoint in checkpoints):
-            head = await git.commit(branch, patches, self._identity(request), attempt.output)
-        if head is None or head == source.base_sha:
+            made = await git.commit(branch, patches, self._identity(request), attempt.output)
+        if made is None or made.head == source.base_sha:
             await self._keep(attempt, {"branch": None, "base_sha": source.base_sha, "head_sha": None, "commits": []})
             return Finished(Pushed(branch, None), {"no_changes": True})
-        await self._push(attempt, request, git, branch)
-        subjects = [patch.subject for patch in patches]
-        details: Details = {"branch_name": branch, "base_sha": source.base_sha, "head_sha": head, "commits": subjects}
+        head = made.head
+        await self._push(attempt, request, git, branch, source.base_sha if self.prepared.branch else None)
+        by_phase = zip([step for step in checkpoints if step.patch], made.shas[-_written(checkpoints) :], strict=True)
+        details: Details = {
+            "branch_name": branch,
+            "base_sha": source.base_sha,
+            "head_sha": head,
+            "commits": [patch.subject for patch in patches],
+            "commit_of": {checkpoint.phase.value: sha for checkpoint, sha in by_phase if sha},
+        }
         await self._keep(attempt, details)
 
         async def record(session: AsyncSession) -> None:
@@ -73,7 +81,9 @@ class CommitPush:
 
         return Finished(Pushed(branch, head), details, record)
 
-    async def _push(self, attempt: Attempt, request: RunRequest, git: GitContainer, branch: str) -> None:
+    async def _push(
+        self, attempt: Attempt, request: RunRequest, git: GitContainer, branch: str, expected: str | None
+    ) -> None:
         # Minutes have passed since the run was allowed: what was taken away meanwhile counts.
         repository = await self.publisher.repository(attempt.lease)
         async with self.database.transaction() as session:
@@ -91,7 +101,7 @@ class CommitPush:
         async with self.database.transaction() as session:
             await record_branch(session, attempt.lease, branch)
         token = await self.credentials.push_token(attempt.lease)
-        await git.push(repository.clone_url, branch, token, attempt.output)
+        await git.push(repository.clone_url, branch, token, attempt.output, expected)
 
     async def _keep(self, attempt: Attempt, content: Details) -> None:
         await self.folder.keep_json(attempt, "commit.json", content, ArtifactType.COMMIT_STATUS)
@@ -118,7 +128,7 @@ def named_patches(request: RunRequest, source: Source, checkpoints: Sequence[Che
         patches.append(NamedPatch(f"Set up Spec Kit {source.prompt_pack_version}", source.init_patch))
     for checkpoint in checkpoints:
         if checkpoint.patch:
-            verb = STEPS[checkpoint.phase].verb
+            verb = STEPS[checkpoint.phase].subject
             subject = f"{verb}: {title}" if title else verb
             patches.append(NamedPatch(subject[:SUBJECT_LENGTH].rstrip(), checkpoint.patch))
     return patches
@@ -128,6 +138,10 @@ def subject_title(text: str) -> str:
     """One line of plain words: no ``[skip ci]``, no mention, no reference, nothing that acts when it is in a commit."""
     words = _NOT_IN_A_SUBJECT.sub(" ", text).split()
     return " ".join(word for word in words if not re.fullmatch(r"GH-\d+", word, re.IGNORECASE))
+
+
+def _written(checkpoints: Sequence[Checkpoint]) -> int:
+    return sum(1 for checkpoint in checkpoints if checkpoint.patch)
 
 
 def recall(details: Details, branch: str | None) -> Pushed:

@@ -1,146 +1,156 @@
-"""speckit_specify, speckit_plan, speckit_tasks: one Spec Kit command each, told apart by data only.
+"""The agent phases: one Spec Kit command each, told apart by data only (steps.py).
 
-What the agent says about its work decides nothing. A phase succeeded when the file it must produce is in the patch,
-lies in the feature directory and is not Spec Kit's empty template.
+What the agent says about its work decides nothing. A phase succeeded when the file it must produce is there, lies
+where it must and is not Spec Kit's empty template; what it changed was judged by the policy of the phase.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from db.runs import record_feature_directory
-from db.session import Database
 from db.vocabulary import ErrorCode, Phase
 from jobs.errors import AppError, PipelineError, UserError
-from jobs.patches import AGENT_POLICY, Patch, judge, parse_patch
-from jobs.phases.spec_reading import files_of, open_questions, spec_heading, user_stories
-from jobs.ports import Agent, AgentReport, AgentRequest
+from jobs.patches import Patch, judge, parse_patch
+from jobs.patches.policy import show
+from jobs.phases import asking
+from jobs.phases.assignment import Assignment, assign
+from jobs.phases.reading import Made, details_of
+from jobs.phases.sections import stays_within
+from jobs.phases.steps import DOCUMENTS
+from jobs.ports import Agent, AgentReport, JobContainer
 from jobs.redaction import Redactor
-from jobs.run_context import Attempt, Checkpoint, Details, Finished, RunRequest, Source, Workplace
+from jobs.run_context import Attempt, Checkpoint, Details, Finished, RunRequest
 from jobs.run_folder import RunFolder
-
-SPECS = "specs"
-
-_FEATURE_SPEC = re.compile(r"specs/[^/]+/spec\.md")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What one agent phase must leave behind. ``verb`` begins the subject of its commit."""
+class Room:
+    """Where one attempt works: the container with the tree, Spec Kit's own templates (file name -> bytes), the folder
+    of the feature in the repository (empty where the verb has none), and for how many seconds the agent may."""
 
-    phase: Phase
-    verb: str
-    output: str
-    template: str
-
-
-STEPS: Mapping[Phase, Step] = {
-    step.phase: step
-    for step in (
-        Step(Phase.SPECKIT_SPECIFY, "Specify", "spec.md", "spec-template.md"),
-        Step(Phase.SPECKIT_PLAN, "Plan", "plan.md", "plan-template.md"),
-        Step(Phase.SPECKIT_TASKS, "Tasks", "tasks.md", "tasks-template.md"),
-    )
-}
+    job: JobContainer
+    templates: Mapping[str, bytes]
+    feature_directory: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class SpecKit:
-    """Runs the agent for one step. A repeat needs a fresh workplace: the old one holds what a broken attempt left."""
+    """Runs the agent for one step. A repeat needs a fresh room: the old one holds what a broken attempt left."""
 
-    database: Database
     folder: RunFolder
     agent: Agent
     redactor: Redactor
     secrets: Sequence[str]
 
-    async def execute(
+    async def execute(self, attempt: Attempt, request: RunRequest, room: Room) -> Finished[Checkpoint]:
+        """Raises UserError ``agent.*``, ``publish.*`` and ``request.*``, AppError and TransientError ``agent.*`` and
+        ``engine.*``."""
+        before = await _documents(attempt, room)
+        assignment = assign(request, attempt.phase, room.feature_directory, before)
+        report = await room.job.run_agent(self.agent, assignment.command, attempt.output, room.seconds)
+        if assignment.writes:
+            made = await self._take(attempt, room, assignment, before, report)
+        else:
+            self._check_exit(report)
+            made = Made(assignment.directory, before, before, Patch((), 0), b"")
+            attempt.output.stdout.write(b"this phase changes no file: what the agent left in the tree is not taken\n")
+        told = details_of(request, assignment, report, made)
+        details = self._masked({**told, "agent": self.agent.name, "model": self._model(assignment)})
+        checkpoint = Checkpoint(attempt.phase, made.content, assignment.directory, str(details.get("heading", "")))
+        return Finished(checkpoint, details, asking.after_phase(attempt, request, details))
+
+    async def _take(
         self,
         attempt: Attempt,
-        request: RunRequest,
-        workplace: Workplace,
-        source: Source,
-        feature_directory: str,
-        timeout_seconds: float,
-    ) -> Finished[Checkpoint]:
-        """Raises UserError ``agent.*`` and ``publish.*``, AppError and TransientError ``agent.*`` and ``engine.*``."""
-        step = STEPS[attempt.phase]
-        command = AgentRequest(
-            run_id=request.run_id,
-            phase=step.phase,
-            text=request.text if step.phase is Phase.SPECKIT_SPECIFY else "",
-            date=request.started_at,
-            feature_directory=feature_directory,
-        )
-        report = await workplace.job.run_agent(self.agent, command, attempt.output, timeout_seconds)
-        patch_bytes = await workplace.job.take_patch(attempt.output)
-        patch = await self._accept(attempt, report, patch_bytes)
-        directory = feature_directory or _new_feature_directory(patch, step)
-        _check_output(patch, step, directory, source.templates)
-        if directory != feature_directory:
-            async with self.database.transaction() as session:
-                await record_feature_directory(session, attempt.lease, directory)
-        details = _details(patch, directory, report, step)
-        return Finished(Checkpoint(step.phase, patch_bytes, directory, str(details.get("heading", ""))), details)
-
-    async def _accept(self, attempt: Attempt, report: AgentReport, patch_bytes: bytes) -> Patch:
+        room: Room,
+        assignment: Assignment,
+        before: Mapping[str, bytes],
+        report: AgentReport,
+    ) -> Made:
         """The patch, understood and judged. It is kept either way; what is refused is kept with its secrets masked."""
+        content = await room.job.take_patch(attempt.output)
         try:
-            if report.exit_code != 0:
-                raise AppError(ErrorCode.AGENT_FAILED, f"{self.agent.name} ended with exit code {report.exit_code}")
-            patch = await asyncio.to_thread(parse_patch, patch_bytes)
-            await asyncio.to_thread(judge, patch, AGENT_POLICY, self.secrets)
+            self._check_exit(report)
+            patch = await asyncio.to_thread(parse_patch, content)
+            await asyncio.to_thread(judge, patch, assignment.policy, self.secrets)
+            made = Made(assignment.directory, before, await _documents(attempt, room), patch, content)
+            _check_section(assignment, made)
         except PipelineError:
-            await self.folder.keep_patch(attempt, await asyncio.to_thread(self.redactor.redact, patch_bytes))
+            await self.folder.keep_patch(attempt, await asyncio.to_thread(self.redactor.redact, content))
             raise
-        await self.folder.keep_patch(attempt, patch_bytes)
-        return patch
+        await self.folder.keep_patch(attempt, content)
+        await _check_output(attempt, room, assignment, patch)
+        return made
+
+    def _check_exit(self, report: AgentReport) -> None:
+        if report.exit_code != 0:
+            said = f": {report.message}" if report.message else ""
+            raise AppError(ErrorCode.AGENT_FAILED, f"{self.agent.name} ended with exit code {report.exit_code}{said}")
+
+    def _model(self, assignment: Assignment) -> str | None:
+        """The model that was asked for, where that means something; None is the agent's own."""
+        return assignment.command.model if self.agent.supports_model else None
+
+    def _masked(self, details: Mapping[str, object]) -> Details:
+        """An agent's own words are in no patch, so nothing judged them."""
+
+        def masked(value: Any) -> Any:
+            if isinstance(value, str):
+                return self.redactor.redact_text(value)
+            if isinstance(value, list):
+                return [masked(item) for item in value]
+            if isinstance(value, dict):
+                return {name: masked(item) for name, item in value.items()}
+            return value
+
+        return {name: masked(value) for name, value in details.items()}
 
 
-def _new_feature_directory(patch: Patch, step: Step) -> str:
-    specs = sorted(
-        change.path for change in patch.changes if change.kind == "added" and _FEATURE_SPEC.fullmatch(change.path)
-    )
-    if not specs:
-        raise UserError(
-            ErrorCode.AGENT_NO_OUTPUT,
-            f"The agent finished, but it made no `{SPECS}/.../{step.output}`.",
-        )
-    return specs[0].rpartition("/")[0]
+async def _documents(attempt: Attempt, room: Room) -> Mapping[str, bytes]:
+    """The feature's documents as they are in the tree now: path in the repository -> content."""
+    if not room.feature_directory:
+        return {}
+    return await room.job.read_files([f"{room.feature_directory}/{name}" for name in DOCUMENTS], attempt.output)
 
 
-def _check_output(patch: Patch, step: Step, directory: str, templates: Mapping[str, bytes]) -> None:
-    """Raises UserError ``agent.no_output`` naming the file."""
-    path = f"{directory}/{step.output}"
-    written = [change for change in patch.changes if change.path == path and change.kind != "deleted"]
-    if not written:
-        raise UserError(ErrorCode.AGENT_NO_OUTPUT, f"The agent finished, but it did not write `{path}`.")
-    content = written[0].new_content
-    if content is None:
+def _check_section(assignment: Assignment, made: Made) -> None:
+    """What came back changed nothing but the section. Raises UserError ``publish.protected_path``."""
+    section = assignment.command.section
+    if section is None or not made.patch.changes:
         return
+    # The policy let one file through.
+    (path,) = {change.path for change in made.patch.changes}
+    where = f"`{show(section.heading or 'the beginning')}` (lines {section.first_line} to {section.last_line})"
+    if path not in made.after:
+        raise UserError(
+            ErrorCode.PUBLISH_PROTECTED_PATH,
+            f"The agent was to change {where} of `{show(path)}`, and the file is gone or too large now.",
+        )
+    if not stays_within(made.before[path], made.after[path], section.first_line, section.last_line):
+        raise UserError(
+            ErrorCode.PUBLISH_PROTECTED_PATH,
+            f"The agent changed `{show(path)}` outside of {where}, and this phase may change nothing else.",
+        )
+
+
+async def _check_output(attempt: Attempt, room: Room, assignment: Assignment, patch: Patch) -> None:
+    """Raises UserError ``agent.no_output`` naming the file."""
+    path, template = assignment.output, assignment.step.template
+    if not path:
+        if not patch.changes:
+            raise UserError(ErrorCode.AGENT_NO_OUTPUT, "The agent finished, but it changed nothing.")
+        return
+    content = (await room.job.read_files([path], attempt.output)).get(path)
+    if content is None:
+        raise UserError(ErrorCode.AGENT_NO_OUTPUT, f"The agent finished, but it did not write `{path}`.")
     if not content.strip():
         raise UserError(ErrorCode.AGENT_NO_OUTPUT, f"The agent left `{path}` empty.")
-    if content.strip() == templates.get(step.template, b"").strip():
+    if template and content.strip() == room.templates.get(template, b"").strip():
         raise UserError(ErrorCode.AGENT_NO_OUTPUT, f"The agent left `{path}` as Spec Kit's unfilled template.")
-
-
-def _details(patch: Patch, directory: str, report: AgentReport, step: Step) -> Details:
-    details: dict[str, object] = {
-        "feature_directory": directory,
-        "files": files_of(patch),
-        "open_questions": open_questions(patch, directory),
-        "input_tokens": report.input_tokens,
-        "output_tokens": report.output_tokens,
-    }
-    if step.phase is Phase.SPECKIT_SPECIFY:
-        spec = next((change.new_content for change in patch.changes if change.path == f"{directory}/spec.md"), None)
-        text = (spec or b"").decode(errors="replace")
-        details["heading"] = spec_heading(text)
-        details["user_stories"] = user_stories(text)
-    return details
 
 
 def recall(phase: Phase, patch: bytes, details: Details) -> Checkpoint:

@@ -18,6 +18,7 @@ _PARTS = re.compile(r"<!--.*?-->|<[^<>]*>|[^<]+|<", re.DOTALL)
 _ALLOWED = re.compile(r"<(/?(?:details|summary|br|hr|sub|sup|kbd|b|i|em|strong|del|ins)|details open(?:=\"\")?)\s*/?>")
 
 _REFERENCE = re.compile(r"(?<![\w&/])#(\d{1,9})\b")
+_MENTION = re.compile(r"(?<![\w@/.`-])@([A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}(?:/[a-z0-9][a-z0-9-]*)?)(?![\w-])")
 
 
 def _bare_tags_only(raw: str) -> str:
@@ -34,12 +35,13 @@ def _render_html(_self: object, tokens: Sequence[Token], index: int, _options: o
 
 
 def _render_text(_self: object, tokens: Sequence[Token], index: int, _options: object, env: Any) -> str:
-    """Escaped text; ``#12`` outside a link leads to that issue or pull request."""
+    """Escaped text; outside a link ``#12`` leads to that issue or pull request, and ``@somebody`` stands out."""
     shown = html.escape(tokens[index].content)
     depth = sum({"link_open": 1, "link_close": -1}.get(token.type, 0) for token in tokens[:index])
     if depth or not env.get("base"):
         return shown
-    return _REFERENCE.sub(rf'<a href="{html.escape(env["base"])}/issues/\1">#\1</a>', shown)
+    shown = _REFERENCE.sub(rf'<a href="{html.escape(env["base"])}/issues/\1">#\1</a>', shown)
+    return _MENTION.sub(r'<b class="mention">@\1</b>', shown)
 
 
 def _parser(breaks: bool) -> MarkdownIt:

@@ -1,7 +1,8 @@
-"""A web process to send requests to, with a GitHub that only remembers."""
+"""A web process to send requests to, and the GitHub it talks to."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,16 +13,17 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import func, select
 
 from bot.app import create_app
 from bot.settings import Settings
-from db.models import Delivery, SpecAutomationRun
+from db.models import SpecAutomationRun
+from db.records import Delivery
 from db.session import Database
 from tests.bot.deliveries import SECRET, encoded, headers
-from tests.bot.fake_repos import FakeRepos
+from tests.bot.github_server import APP_ID, GitHubServer
+from tests.bot.github_world import PRIVATE_KEY, PUBLIC_KEY
+from tests.bot.intake_door import Door
 
 Client = TestClient[web.Request, web.Application]
 
@@ -29,15 +31,14 @@ Client = TestClient[web.Request, web.Application]
 @pytest.fixture(scope="session")
 def app_key() -> str:
     """An RSA key, PEM, as GitHub gives one to an App."""
-    key = generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    return PRIVATE_KEY
 
 
 @pytest.fixture
 def given(app_key: str, database_url: str, tmp_path: Path) -> dict[str, object]:
     """The variables of a web process; a test may change them before it asks for ``web_process``."""
     return {
-        "GITHUB_APP_ID": 12345,
+        "GITHUB_APP_ID": APP_ID,
         "GITHUB_APP_PRIVATE_KEY": app_key,
         "GITHUB_WEBHOOK_SECRET": SECRET,
         "DATABASE_URL": database_url,
@@ -47,11 +48,11 @@ def given(app_key: str, database_url: str, tmp_path: Path) -> dict[str, object]:
 
 @dataclass
 class WebProcess:
-    """The process, its database, and what it told GitHub."""
+    """The process, its database, and its GitHub."""
 
     client: Client
     database: Database
-    github: FakeRepos
+    github: GitHubServer
     settings: Settings
 
     async def deliver(self, payload: dict[str, Any], event: str = "issue_comment", **changes: str | None) -> int:
@@ -85,9 +86,12 @@ async def start_web(given: dict[str, object], database: Database, redis_url: str
     async with AsyncExitStack() as started:
 
         async def start(redis: str = redis_url, **variables: object) -> WebProcess:
-            settings = Settings.model_validate({**given, **variables})
-            github = FakeRepos()
-            app = create_app(settings, database=database, redis_url=redis, github=github)
+            github = GitHubServer(PUBLIC_KEY, time.time)
+            github.permissions["mona"] = ("write", "write")
+            behind = await started.enter_async_context(TestServer(github.application()))
+            github.url = str(behind.make_url("")).rstrip("/")
+            settings = Settings.model_validate({**given, "GITHUB_API_URL": github.url, **variables})
+            app = create_app(settings, database=database, redis_url=redis)
             client = await started.enter_async_context(TestClient(TestServer(app)))
             return WebProcess(client, database, github, settings)
 
@@ -98,3 +102,12 @@ async def start_web(given: dict[str, object], database: Database, redis_url: str
 async def web_process(start_web: StartWeb) -> WebProcess:
     """A web process with the usual settings."""
     return await start_web()
+
+
+@pytest.fixture
+async def door(given: dict[str, object], database: Database, redis_url: str) -> AsyncIterator[Door]:
+    """Intake behind its door."""
+    settings = Settings.model_validate({**given, "SPECKIT_PUBLIC_URL": "https://speckit.example"})
+    opened = Door(settings, database, redis_url)
+    yield opened
+    await opened.queue.close()

@@ -4,6 +4,7 @@ fails as it is told to, before or after it did what was asked."""
 from __future__ import annotations
 
 import re
+from base64 import encodebytes
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -45,7 +46,7 @@ class Seen:
 
 
 class GitHubServer:
-    """One repository, ``acme/shop`` with id 2."""
+    """One repository, ``acme/shop`` with id 2, and with ``org_files`` the account's ``acme/.github``."""
 
     def __init__(self, public_key: str, clock: Callable[[], float]) -> None:
         self.public_key = public_key
@@ -57,6 +58,18 @@ class GitHubServer:
         self.checks: list[dict[str, Any]] = []
         self.pulls: list[dict[str, Any]] = []
         self.reactions: list[tuple[int, str]] = []
+        self.review_comments: list[dict[str, Any]] = []
+        self.review_reactions: list[tuple[int, str]] = []
+        self.minimized: list[str] = []
+        self.issues: dict[int, dict[str, Any]] = {}
+        self.labels: dict[int, set[str]] = {}
+        self.assignees: dict[int, set[str]] = {}
+        self.reviewers: dict[int, list[str]] = {}
+        self.files: dict[tuple[str, str], bytes | dict[str, Any] | list[Any]] = {}
+        """By ref ("" is the default branch) and path; what is no bytes is answered as it is."""
+        self.org_files: dict[str, bytes] | None = None
+        self.branches: list[str] = ["main"]
+        self.pull_files: dict[int, list[str]] = {}
         self.permissions: dict[str, tuple[str, str]] = {}
         self.clock_ahead = 0.0
         self.page_size = 100
@@ -123,6 +136,22 @@ class GitHubServer:
             ("GET", rf"{repo}/commits/([^/]+)/check-runs", self._list_checks),
             ("GET", rf"{repo}/pulls", self._list_pulls),
             ("POST", rf"{repo}/pulls", self._create_pull),
+            ("GET", rf"{repo}/pulls/(\d+)", self._get_pull),
+            ("PATCH", rf"{repo}/pulls/(\d+)", self._edit_pull),
+            ("GET", rf"{repo}/pulls/(\d+)/files", self._list_pull_files),
+            ("GET", rf"{repo}/pulls/(\d+)/comments", self._list_review_comments),
+            ("POST", rf"{repo}/pulls/(\d+)/comments/(\d+)/replies", self._reply),
+            ("POST", rf"{repo}/pulls/comments/(\d+)/reactions", self._react_to_review),
+            ("POST", rf"{repo}/pulls/(\d+)/requested_reviewers", self._request_reviewers),
+            ("GET", rf"{repo}/issues/(\d+)", self._get_issue),
+            ("POST", rf"{repo}/issues/(\d+)/labels", self._add_labels),
+            ("DELETE", rf"{repo}/issues/(\d+)/labels/(.+)", self._remove_label),
+            ("POST", rf"{repo}/issues/(\d+)/assignees", self._add_assignees),
+            ("GET", rf"{repo}/contents/(.*)", self._content),
+            ("GET", rf"{repo}/git/matching-refs/heads/(.*)", self._matching_refs),
+            ("GET", "/repos/acme/.github", self._org_repository),
+            ("GET", "/repos/acme/.github/contents/(.*)", self._org_content),
+            ("POST", "/graphql", self._graphql),
         ]
 
     def _json(self, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -152,6 +181,8 @@ class GitHubServer:
     async def _mint(self, request: web.Request, body: Any, installation: str) -> web.Response:
         if (refusal := self._jwt_refusal(request)) is not None:
             return refusal
+        if body.get("repositories") == [".github"] and self.org_files is None:
+            return self._json({"message": "There is at least one repository that does not exist"}, 422)
         token = f"ghs_{len(self.tokens)}." + "x" * 60
         self.tokens[token] = {"installation": int(installation), **body}
         expires = (self.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -172,12 +203,15 @@ class GitHubServer:
         return self._json({"permission": permission, "role_name": role_name})
 
     async def _list_comments(self, request: web.Request, body: Any, number: str) -> web.Response:
-        found = [comment for comment in self.comments if comment["issue"] == int(number)]
+        return self._paged(request, [comment for comment in self.comments if comment["issue"] == int(number)])
+
+    def _paged(self, request: web.Request, found: list[Any]) -> web.Response:
         page = int(request.query.get("page", "1"))
         shown = found[(page - 1) * self.page_size : page * self.page_size]
         headers = {}
         if page * self.page_size < len(found):
-            headers["Link"] = f'<{self.url}{request.path}?per_page=100&page={page + 1}>; rel="next"'
+            target = request.url.update_query(page=str(page + 1))
+            headers["Link"] = f'<{target}>; rel="next"'
         return self._json(shown, headers=headers)
 
     async def _comment(self, request: web.Request, body: Any, number: str) -> web.Response:
@@ -187,7 +221,7 @@ class GitHubServer:
     def add_comment(self, issue: int, body: str, *, app_id: int | None, login: str) -> dict[str, Any]:
         number = 900 + len(self.comments)
         comment = {
-            "id": number, "issue": issue, "body": body, "user": {"login": login},
+            "id": number, "node_id": f"IC_{number}", "issue": issue, "body": body, "user": {"login": login},
             "html_url": f"https://github.example/acme/shop/issues/{issue}#issuecomment-{number}",
             "performed_via_github_app": None if app_id is None else {"id": app_id},
         }  # fmt: skip
@@ -229,9 +263,12 @@ class GitHubServer:
         return self._json({"total_count": len(found), "check_runs": found})
 
     async def _list_pulls(self, request: web.Request, body: Any) -> web.Response:
-        head = request.query.get("head", ":").partition(":")[2]
-        assert request.query.get("state") == "all"
-        return self._json([pull for pull in self.pulls if pull["head"]["ref"] == head])
+        state = request.query.get("state", "open")
+        found = [pull for pull in self.pulls if state == "all" or pull["state"] == state]
+        if "head" in request.query:
+            head = request.query["head"].removeprefix("acme:")
+            found = [pull for pull in found if pull["head"]["ref"] == head]
+        return self._paged(request, found)
 
     async def _create_pull(self, request: web.Request, body: Any) -> web.Response:
         if body.get("draft") and not self.drafts:
@@ -243,8 +280,100 @@ class GitHubServer:
         number = 12 + len(self.pulls)
         pull = {
             "number": number, "html_url": f"https://github.example/acme/shop/pull/{number}", "state": "open",
-            "draft": bool(body.get("draft")), "title": body["title"], "body": body["body"],
-            "head": {"ref": body["head"], "repo": {"id": 2}}, "base": {"ref": body["base"]},
+            "draft": bool(body.get("draft")), "title": body["title"], "body": body["body"], "merged_at": None,
+            "head": {"ref": body["head"], "sha": "a" * 40, "repo": {"id": 2}}, "base": {"ref": body["base"]},
+            "user": {"login": f"{SLUG}[bot]"},
         }  # fmt: skip
         self.pulls.append(pull)
         return self._json(pull, 201)
+
+    async def _get_pull(self, request: web.Request, body: Any, number: str) -> web.Response:
+        pull = self._pull(number)
+        return self._json({"message": "Not Found"}, 404) if pull is None else self._json(pull)
+
+    async def _edit_pull(self, request: web.Request, body: Any, number: str) -> web.Response:
+        pull = self._pull(number)
+        assert pull is not None
+        pull.update(body)
+        return self._json(pull)
+
+    def _pull(self, number: str) -> dict[str, Any] | None:
+        return next((pull for pull in self.pulls if pull["number"] == int(number)), None)
+
+    async def _list_pull_files(self, request: web.Request, body: Any, number: str) -> web.Response:
+        return self._paged(request, [{"filename": path} for path in self.pull_files.get(int(number), [])])
+
+    async def _list_review_comments(self, request: web.Request, body: Any, number: str) -> web.Response:
+        return self._paged(request, [each for each in self.review_comments if each["pull"] == int(number)])
+
+    async def _reply(self, request: web.Request, body: Any, number: str, comment: str) -> web.Response:
+        made = {
+            "id": 300 + len(self.review_comments), "pull": int(number), "in_reply_to_id": int(comment),
+            "node_id": f"PRRC_{len(self.review_comments)}", "body": body["body"], "user": {"login": f"{SLUG}[bot]"},
+            "html_url": f"https://github.example/acme/shop/pull/{number}#discussion_r300",
+        }  # fmt: skip
+        self.review_comments.append(made)
+        return self._json(made, 201)
+
+    async def _react_to_review(self, request: web.Request, body: Any, number: str) -> web.Response:
+        self.review_reactions.append((int(number), body["content"]))
+        return self._json({"id": 1, "content": body["content"]}, 201)
+
+    async def _request_reviewers(self, request: web.Request, body: Any, number: str) -> web.Response:
+        if "stranger" in body["reviewers"]:
+            said = "Reviews may only be requested from collaborators. One or more of the users or teams is not."
+            return self._json({"message": said}, 422)
+        self.reviewers.setdefault(int(number), []).extend([*body["reviewers"], *body["team_reviewers"]])
+        return self._json({}, 201)
+
+    async def _get_issue(self, request: web.Request, body: Any, number: str) -> web.Response:
+        issue = self.issues.get(int(number))
+        return self._json({"message": "Not Found"}, 404) if issue is None else self._json(issue)
+
+    async def _add_labels(self, request: web.Request, body: Any, number: str) -> web.Response:
+        self.labels.setdefault(int(number), set()).update(body["labels"])
+        return self._json([])
+
+    async def _remove_label(self, request: web.Request, body: Any, number: str, label: str) -> web.Response:
+        there = self.labels.get(int(number), set())
+        if label not in there:
+            return self._json({"message": "Label does not exist"}, 404)
+        there.remove(label)
+        return self._json([])
+
+    async def _add_assignees(self, request: web.Request, body: Any, number: str) -> web.Response:
+        self.assignees.setdefault(int(number), set()).update(body["assignees"])
+        return self._json({}, 201)
+
+    async def _content(self, request: web.Request, body: Any, path: str) -> web.Response:
+        return self._file(self.files.get((request.query.get("ref", ""), path)))
+
+    async def _org_repository(self, request: web.Request, body: Any) -> web.Response:
+        return self._json({"id": 3, "full_name": "acme/.github"})
+
+    async def _org_content(self, request: web.Request, body: Any, path: str) -> web.Response:
+        return self._file((self.org_files or {}).get(path))
+
+    def _file(self, content: bytes | dict[str, Any] | list[Any] | None) -> web.Response:
+        if content is None:
+            return self._json({"message": "Not Found"}, 404)
+        if not isinstance(content, bytes):
+            return self._json(content)
+        # In lines, as GitHub has it.
+        return self._json({"type": "file", "encoding": "base64", "content": encodebytes(content).decode()})
+
+    async def _matching_refs(self, request: web.Request, body: Any, prefix: str) -> web.Response:
+        return self._paged(
+            request, [{"ref": f"refs/heads/{name}"} for name in self.branches if name.startswith(prefix)]
+        )
+
+    async def _graphql(self, request: web.Request, body: Any) -> web.Response:
+        assert "minimizeComment" in body["query"]
+        assert "OUTDATED" in body["query"]
+        subject = body["variables"]["subject"]
+        if not any(comment["node_id"] == subject for comment in self.comments):
+            said = f"Could not resolve to a node with the global id of '{subject}'."
+            error = {"type": "NOT_FOUND", "path": ["minimizeComment"], "message": said}
+            return self._json({"data": {"minimizeComment": None}, "errors": [error]})
+        self.minimized.append(subject)
+        return self._json({"data": {"minimizeComment": {"minimizedComment": {"isMinimized": True}}}})

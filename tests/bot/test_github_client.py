@@ -12,7 +12,6 @@ from aiohttp.test_utils import TestServer
 
 from bot.github.app_auth import PERMISSIONS, AppAuth, Purpose
 from bot.github.errors import AccessLost, Locked, NotFound, RateLimited, Refused, Unavailable
-from bot.github.markers import marker_in, reply_marker
 from bot.github.repo_client import GitHub
 from db.vocabulary import ErrorCode
 from tests.bot.github_server import APP_ID, SLUG
@@ -43,6 +42,7 @@ async def test_no_purpose_may_do_more_than_it_needs() -> None:
     }
     assert writes == {
         Purpose.READ: set(),
+        Purpose.READ_CONVERSATION: set(),
         Purpose.REPORT: {"issues", "pull_requests", "checks"},
         Purpose.CLONE: set(),
         Purpose.PUSH: {"contents"},
@@ -68,6 +68,13 @@ async def test_a_wrong_clock_of_ours_is_corrected_by_githubs_date(world: World, 
     assert await world.auth.token(1, 2, Purpose.READ) == token
     info = await world.auth.app()
     assert abs(info.server_date.timestamp() - world.server.now().timestamp()) < 1.5
+
+
+async def test_the_slug_is_asked_once_and_then_known(world: World) -> None:
+    assert world.auth.known_slug is None
+    assert (await world.auth.app_slug(), await world.auth.bot_login()) == (SLUG, f"{SLUG}[bot]")
+    assert world.auth.known_slug == SLUG
+    assert len(world.server.requests("GET", "^/app$")) == 1
 
 
 async def test_app_info(world: World) -> None:
@@ -263,16 +270,23 @@ async def test_a_long_wait_is_an_error_and_costs_no_request(world: World) -> Non
     assert (await world.github.repo(8, 2, "acme/shop").repository()).slug == "acme/shop", "another installation"
 
 
-async def test_writes_keep_to_eighty_a_minute_and_leave_some_for_last_words(world: World) -> None:
+async def test_new_content_keeps_to_eighty_a_minute_and_leaves_some_for_last_words(world: World) -> None:
     began = world.clock.now()
-    for _ in range(70):
-        await world.repo.edit_comment((world.server.comments or [await seed(world)])[0]["id"], "x")
+    for number in range(70):
+        await world.repo.comment(7, f"x {number}")
     assert world.clock.now() == began, "a burst is allowed"
+    edited = await seed(world)
+    for _ in range(100):
+        await world.repo.edit_comment(int(str(edited["id"])), "x")
+    assert world.clock.now() == began, "an edit makes nothing new"
+    with pytest.raises(RateLimited):
+        await world.repo.react(900, "eyes")
+    assert world.clock.now() == began, "a nicety does not wait, and nothing waits for it"
     await world.github.repo(1, 2, "acme/shop", final=True).react(900, "rocket")
     assert world.clock.now() == began, "last words do not wait"
-    await world.repo.edit_comment(900, "x")
+    await world.repo.comment(7, "x")
     assert world.clock.now() >= began + 60
-    times = [seen.at for seen in world.server.seen if seen.method == "PATCH"]
+    times = [seen.at for seen in world.server.seen if seen.method == "POST" and "access_tokens" not in seen.path]
     assert all(sum(1 for other in times if at <= other < at + 60) <= 80 for at in times)
 
 
@@ -333,129 +347,6 @@ async def test_a_silent_server_is_given_up(world: World) -> None:
     with pytest.raises(Unavailable, match="did not answer in time"):
         await github.repo(1, 2, "acme/shop").repository()
     await quiet.close()
-
-
-# Verbs
-
-
-@pytest.mark.parametrize(
-    ("permission", "role_name", "expected"),
-    [
-        ("admin", "admin", "admin"), ("write", "maintain", "maintain"), ("write", "write", "write"),
-        ("read", "triage", "triage"), ("read", "read", "read"), ("none", "", "none"),
-        ("write", "our-own-role", "write"), ("read", "our-own-role", "read"), ("odd", "odder", "none"),
-    ],
-)  # fmt: skip
-async def test_permission(world: World, permission: str, role_name: str, expected: str) -> None:
-    world.server.permissions["bob"] = (permission, role_name)
-    assert await world.repo.permission_of("bob") == expected
-
-
-async def test_whoever_github_does_not_know_may_nothing(world: World) -> None:
-    await world.repo.repository()
-    assert await world.repo.permission_of("ghost") == "none"
-    world.server.fail("GET", "/permission", status=500, times=99)
-    with pytest.raises(Unavailable):
-        await world.repo.permission_of("bob")
-
-
-async def test_repository(world: World) -> None:
-    info = await world.repo.repository()
-    assert (info.default_branch, info.private, info.clone_url) == (
-        "main",
-        False,
-        "https://github.example/acme/shop.git",
-    )
-
-
-@pytest.mark.parametrize(
-    "fault", [{"status": 502}, {"cut": True}, {"status": 502, "after_write": True}, {"cut": True, "after_write": True}]
-)
-async def test_a_lost_answer_leaves_one_of_everything(world: World, fault: dict[str, object]) -> None:
-    body = f"Hello\n\n{reply_marker('d1')}"
-    world.server.fail("POST", COMMENTS, **fault)
-    world.server.fail("POST", "/check-runs$", **fault)
-    world.server.fail("POST", "/pulls$", **fault)
-    comment = await world.repo.comment(7, body)
-    check = await world.repo.create_check_run({"head_sha": "a" * 40, "external_id": "r", "name": "n", "output": {}})
-    pull = await world.repo.create_pull_request(head="speckit/x", base="main", title="t", body="b")
-    assert [item["id"] for item in world.server.comments] == [comment.id]
-    assert [item["id"] for item in world.server.checks] == [check]
-    assert [item["number"] for item in world.server.pulls] == [pull.number]
-    assert pull.draft
-
-
-async def test_only_our_own_comments_are_found_again_on_any_page(world: World) -> None:
-    marker = reply_marker("d1")
-    world.server.page_size = 3
-    for number in range(7):
-        world.server.add_comment(7, f"chatter {number}", app_id=None, login="alice")
-    world.server.add_comment(7, f"pasted {marker}", app_id=None, login="mallory")
-    world.server.add_comment(7, f"another app {marker}", app_id=99, login="other[bot]")
-    quoting = world.server.add_comment(7, f"`{marker}`\n\n{reply_marker('d2')}", app_id=APP_ID, login="x")
-    assert await world.repo.find_comment(7, marker) is None
-    ours = world.server.add_comment(7, f"ours {marker}", app_id=None, login=f"{SLUG}[bot]")
-    found = await world.repo.find_comment(7, marker)
-    assert found is not None
-    assert found.id == ours["id"] != quoting["id"]
-    assert len(world.server.requests("GET", COMMENTS)) == 4 + 4
-
-
-async def test_reactions_can_be_repeated(world: World) -> None:
-    await world.repo.react(41, "eyes")
-    await world.repo.react(41, "eyes")
-    assert world.server.reactions == [(41, "eyes")]
-
-
-async def test_many_annotations_go_fifty_at_a_time(world: World) -> None:
-    notes = [{"path": "a", "start_line": n, "end_line": n, "message": "?"} for n in range(120)]
-    payload = {
-        "head_sha": "a" * 40,
-        "external_id": "r",
-        "name": "n",
-        "output": {"title": "t", "summary": "s", "annotations": notes},
-    }
-    await world.repo.create_check_run(payload)
-    assert world.server.checks[0]["all_annotations"] == notes
-    sent = [seen.body["output"]["annotations"] for seen in world.server.seen if "check-runs" in seen.path]
-    assert [len(batch) for batch in sent] == [50, 50, 20]
-
-
-@pytest.mark.parametrize("after_write", [False, True], ids=["before", "after"])
-async def test_annotations_are_never_there_twice(world: World, after_write: bool) -> None:
-    notes = [{"path": "a", "start_line": n, "end_line": n, "message": "?"} for n in range(120)]
-    fields = {"head_sha": "a" * 40, "external_id": "r", "name": "n", "status": "completed"}
-    payload = {**fields, "output": {"title": "t", "summary": "s", "annotations": notes}}
-    check = await world.repo.create_check_run({**payload, "output": {"title": "t", "summary": "s"}})
-    world.server.fail("PATCH", "/check-runs/", status=502, times=2, after_write=after_write)
-    await world.repo.update_check_run(check, payload)
-    await world.repo.update_check_run(check, payload)
-    assert world.server.checks[0]["all_annotations"] == notes
-
-
-async def test_pull_requests_of_others_are_not_ours(world: World) -> None:
-    world.server.pulls.append({"number": 5, "head": {"ref": "speckit/x", "repo": {"id": 77}}, "html_url": "u"})
-    world.server.pulls.append({"number": 6, "head": {"ref": "speckit/x", "repo": None}, "html_url": "u"})
-    assert await world.repo.find_pull_request("speckit/x") is None
-    await world.repo.comment(7, "x")
-    made = {
-        "number": 8,
-        "state": "closed",
-        "head": {"ref": "speckit/x", "repo": {"id": 2}},
-        "html_url": "u",
-        "body": None,
-    }
-    world.server.pulls.append(made)
-    found = await world.repo.find_pull_request("speckit/x")
-    assert found is not None
-    assert (found.number, found.state, found.body) == (8, "closed", "")
-    assert world.server.requests("GET", "/pulls$")[0].query == "head=acme:speckit/x&state=all&per_page=100"
-
-
-def test_markers() -> None:
-    assert marker_in("no marker") is None
-    assert marker_in("<!-- speckit-bot:run=a -->\n<!-- speckit-bot:reply=b -->") == "<!-- speckit-bot:reply=b -->"
-    assert reply_marker("x --><b>") == "<!-- speckit-bot:reply=x-----b- -->"
 
 
 async def test_no_token_in_any_error_or_representation(world: World) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.inbox import Inbox
 from db.deliveries import NewDelivery
-from db.models import Delivery
+from db.records import Delivery
 from db.session import Database
 
 

@@ -1,44 +1,41 @@
-"""Every sentence people read, as they read it."""
-
-# ruff: noqa: E501 - sentences stand here as they are read
+"""Every sentence of a reply, as people read it."""
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.commands.model import ParseProblem, ProblemKind
-from bot.commands.parser import parse
-from bot.github.markers import marker_in, run_marker
+from bot.configuration.effective import Row
+from bot.github.markers import marker_in
 from bot.reporting import messages
-from bot.reporting.failure_advice import ADVICE, advice
-from db.models import SpecAutomationRun
-from db.vocabulary import ErrorCode, Phase, RunStatus, TaskStatus
-from tests.bot.example_runs import NOW, PAGES, RUN_ID, example_run, failed_run, state_of, succeeded_run
-from tests.bot.test_reporting_sanitize import MISCHIEF
+from db.turns import QueuePlace
+from db.vocabulary import ErrorCode, Phase, RunStatus, TaskStatus, Trigger, Verb
+from tests.bot.example_runs import (
+    PAGES,
+    PLAN,
+    RUN_ID,
+    SPEC,
+    VIEW,
+    cancelled_run,
+    continuing_run,
+    example_run,
+    example_view,
+    failed_run,
+    succeeded_run,
+)
 
 PREFIX = "/speckit"
-
-
-def test_not_allowed() -> None:
-    assert messages.not_allowed("bob", "specify", "write", "read") == snapshot(
-        "`bob`: `specify` needs the *write* role on this repository, and you have the *read* role. Somebody who has it can give the command for you."
-    )
-    assert messages.not_allowed("bob", "cancel", "write", "none") == snapshot(
-        "`bob`: `cancel` needs the *write* role on this repository, and you have no role here. Somebody who has it can give the command for you."
-    )
-
+PLACE = QueuePlace(2, ("abcdef12",), 180.0)
+SECTION = {"path": SPEC, "heading": "Edge [Cases] of #1", "line": 40}
 
 PROBLEMS = [
     ParseProblem(ProblemKind.MISSING_VERB, None, "", allowed=("specify", "help")),
     ParseProblem(ProblemKind.UNKNOWN_VERB, None, "specfy", "specify", ("specify", "help")),
     ParseProblem(ProblemKind.UNKNOWN_FLAG, "specify", "--bsae", "--base", ("--base", "--until")),
-    ParseProblem(ProblemKind.MISSING_VALUE, "specify", "--base"),
+    ParseProblem(ProblemKind.MISSING_VALUE, "specify", "--base", example="--base release/1.2"),
     ParseProblem(ProblemKind.INVALID_VALUE, "specify", "--until ponies", None, ("specify", "plan", "tasks")),
     ParseProblem(ProblemKind.REPEATED_FLAG, "specify", "--base"),
-    ParseProblem(ProblemKind.MISSING_TEXT, "specify", ""),
+    ParseProblem(ProblemKind.MISSING_TEXT, "refine", ""),
     ParseProblem(ProblemKind.UNEXPECTED_TEXT, "status", "now @alice `x`"),
 ]
 
@@ -50,66 +47,13 @@ def test_parse_problems() -> None:
             "`/speckit` alone does nothing: say what you want. Possible: `specify`, `help`. Nothing was started; `/speckit help` tells more.",
             "There is no command `specfy`. Did you mean `specify`? Possible: `specify`, `help`. Nothing was started; `/speckit help` tells more.",
             "`/speckit specify` has no flag `--bsae`. Did you mean `--base`? Possible: `--base`, `--until`. Nothing was started; `/speckit help specify` tells more.",
-            "`--base` of `/speckit specify` needs a value after it. Nothing was started; `/speckit help specify` tells more.",
+            "`--base` of `/speckit specify` needs a value after it. Such as `--base release/1.2`. Nothing was started; `/speckit help specify` tells more.",
             "`/speckit specify` cannot take `--until ponies`. Possible: `specify`, `plan`, `tasks`. Nothing was started; `/speckit help specify` tells more.",
             "`--base` stands twice in `/speckit specify`; give it once. Nothing was started; `/speckit help specify` tells more.",
-            "`/speckit specify` needs a text: describe the feature after it, over as many lines as you like. Nothing was started; `/speckit help specify` tells more.",
+            "`/speckit refine` needs a text: say after it what you want, over as many lines as you like. Nothing was started; `/speckit help refine` tells more.",
             "`/speckit status` takes no `` now @alice `x` ``. Nothing was started; `/speckit help status` tells more.",
         ]
     )
-
-
-def test_small_answers() -> None:
-    assert messages.agent_not_allowed("gpt", ("template", "codex_cli")) == snapshot(
-        "The agent `gpt` is not allowed here. Possible: `template`, `codex_cli`. Nothing was started."
-    )
-    assert messages.repository_archived("acme/shop") == snapshot(
-        "`acme/shop` is archived, so nothing can be pushed to it. Unarchive it and give the command again."
-    )
-    assert messages.too_many_commands(10, 12) == snapshot(
-        "This comment holds 12 commands; the first 10 were carried out. Put the others in a comment of their own."
-    )
-
-
-def test_help_depends_on_the_role() -> None:
-    assert "specify" in messages.help_reply(PREFIX, "admin", None)
-    assert "*write* role" in messages.help_reply(PREFIX, "triage", None)
-    assert "--base" in messages.help_reply(PREFIX, "read", "specify")
-
-
-def test_cancel() -> None:
-    assert messages.cancel_reply(None, None) == snapshot("Nothing is running here, so there is nothing to cancel.")
-    assert messages.cancel_reply(None, "7f3a9c21") == snapshot(
-        "No run of this issue has an id that begins with `7f3a9c21`, or more than one has."
-    )
-    assert messages.cancel_reply(example_run(at=Phase.SPECKIT_PLAN), None) == snapshot(
-        "Run `7f3a9c21` is being stopped. Its comment tells when it has ended."
-    )
-    assert messages.cancel_reply(succeeded_run(), "7f3a9c21") == snapshot(
-        "Run `7f3a9c21` is over already. ✅ **Done.** [Pull request 12](https://github.example/acme/shop/pull/12) is open as a draft."
-    )
-    never_began = failed_run(ErrorCode.RUN_CANCELLED, "Cancelled by bob before it began.")
-    never_began.task_states = example_run(RunStatus.QUEUED).task_states
-    for state in never_began.task_states:
-        state.status = TaskStatus.SKIPPED
-    assert messages.cancel_reply(never_began, None) == snapshot("Run `7f3a9c21` is cancelled: it had not begun.")
-
-
-def test_status() -> None:
-    assert messages.status_reply([], PAGES) == snapshot("No run was asked for here yet.")
-    assert messages.status_reply([succeeded_run()], PAGES) == snapshot("""\
-The one run here:
-
-- `7f3a9c21` · ✅ **Done.** [Pull request 12](https://github.example/acme/shop/pull/12) is open as a draft. · “Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.” · [comment](https://github.example/acme/shop/issues/7#issuecomment-90) · [logs](https://bot.example/runs/7f3a9c21-0000-4000-8000-00000000cafe)\
-""")
-    runs = [example_run(at=Phase.SPECKIT_PLAN), failed_run(ErrorCode.AGENT_TIMED_OUT, "It took too long.")]
-    assert messages.status_reply(runs, None) == snapshot("""\
-The runs here, newest first:
-
-- `7f3a9c21` · 🔄 **Writing the plan** (phase 5 of 9). · “Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.”
-- `7f3a9c21` · ❌ **Not done: the run stopped while writing the plan.** · “Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.”\
-""")
-    assert messages.status_reply([succeeded_run()] * 12, None).endswith("- … and 2 older ones")
 
 
 def test_reply_carries_its_marker() -> None:
@@ -124,229 +68,120 @@ two
     assert marker_in(body) == "<!-- speckit-bot:reply=d-1---- -->"
 
 
-def told(run: SpecAutomationRun) -> str:
-    return messages.run_comment(run, NOW, PAGES, PREFIX)
+def test_a_run_that_waits() -> None:
+    run = example_run(RunStatus.QUEUED)
+    assert messages.run_waits(run, PLACE) == snapshot(
+        "Run `7f3a9c21` waits: place 2 in the queue of this repository, behind run `abcdef12`, which works on the same branch. Such a run usually takes about 3 min here."
+    )
+    assert messages.run_waits(run, QueuePlace(1, (), None)) == snapshot(
+        "Run `7f3a9c21` waits: next in the queue of this repository."
+    )
+    many = tuple(f"abcdef1{n}" for n in range(5))
+    assert messages.run_waits(run, QueuePlace(6, many, 12.0)) == snapshot(
+        "Run `7f3a9c21` waits: place 6 in the queue of this repository, behind runs `abcdef10`, `abcdef11` and `abcdef12` and 2 more, which work on the same branch. Such a run usually takes less than a minute here."
+    )
 
 
-def test_comment_of_a_queued_run() -> None:
-    assert told(example_run(RunStatus.QUEUED)) == snapshot("""\
-⏳ **Waiting for a worker.**
+def test_the_same_command_twice() -> None:
+    assert messages.same_command(example_run(RunStatus.QUEUED), example_view(place=PLACE)) == snapshot(
+        "That is run `7f3a9c21` already, place 2 in the queue of this repository, behind run `abcdef12`, which works on the same branch."
+    )
+    assert messages.same_command(example_run(at=Phase.SPECKIT_PLAN), VIEW) == snapshot(
+        "That is run `7f3a9c21` already. 🔄 **Writing the plan** (phase 5 of 9)."
+    )
+    assert messages.same_command(succeeded_run(), VIEW) == snapshot(
+        "That is run `7f3a9c21` already. ✅ **Done.** [Pull request 12](https://github.example/acme/shop/pull/12) is open as a draft. Its [comment](https://github.example/acme/shop/issues/7#issuecomment-90) tells more."
+    )
 
-Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.
 
-| | phase | took | attempt |
-|---|---|---:|---:|
-| ▫️ | `prepare_job` preparing the job |  |  |
-| ▫️ | `start_job_container` starting the container |  |  |
-| ▫️ | `git_clone` cloning the repository |  |  |
-| ▫️ | `speckit_specify` writing the specification |  |  |
-| ▫️ | `speckit_plan` writing the plan |  |  |
-| ▫️ | `speckit_tasks` writing the tasks |  |  |
-| ▫️ | `commit_push` committing and pushing |  |  |
-| ▫️ | `open_pr` opening the pull request |  |  |
-| ▫️ | `cleanup` cleaning up |  |  |
+def test_cancel() -> None:
+    assert messages.cancel_reply(None, None, VIEW) == snapshot(
+        "Nothing is running here, so there is nothing to cancel."
+    )
+    assert messages.cancel_reply(None, "7f3a9c21", VIEW) == snapshot(
+        "No run here has an id that begins with `7f3a9c21`, or more than one has."
+    )
+    assert messages.cancel_reply(example_run(at=Phase.SPECKIT_PLAN), None, VIEW) == snapshot(
+        "Run `7f3a9c21` is being stopped. Its comment tells when it has ended."
+    )
+    assert messages.cancel_reply(succeeded_run(), "7f3a9c21", VIEW) == snapshot(
+        "Run `7f3a9c21` is over already. ✅ **Done.** [Pull request 12](https://github.example/acme/shop/pull/12) is open as a draft."
+    )
+    never_began = failed_run(ErrorCode.RUN_CANCELLED, "Cancelled by bob before it began.")
+    never_began.task_states = example_run(RunStatus.QUEUED).task_states
+    for state in never_began.task_states:
+        state.status = TaskStatus.SKIPPED
+    assert messages.cancel_reply(never_began, None, VIEW) == snapshot("Run `7f3a9c21` is cancelled: it had not begun.")
 
-1 min 15 s so far · [logs and artifacts](https://bot.example/runs/7f3a9c21-0000-4000-8000-00000000cafe) · run `7f3a9c21-0000-4000-8000-00000000cafe`
 
-`/speckit cancel 7f3a9c21` stops it · `/speckit status` tells how every run stands
+def test_status() -> None:
+    assert messages.status_reply([], VIEW, {}) == snapshot("No run was asked for here yet.")
+    assert messages.status_reply([succeeded_run()], VIEW, {}) == snapshot("""\
+The one run here:
 
-<!-- speckit-bot:run=7f3a9c21-0000-4000-8000-00000000cafe -->\
+- `7f3a9c21` · ✅ **Done.** [Pull request 12](https://github.example/acme/shop/pull/12) is open as a draft. · `specify` “Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.” for `alice` · [comment](https://github.example/acme/shop/issues/7#issuecomment-90) · [logs](https://bot.example/runs/7f3a9c21-0000-4000-8000-00000000cafe)\
 """)
+    runs = [
+        example_run(RunStatus.QUEUED),
+        example_run(at=Phase.SPECKIT_PLAN),
+        failed_run(ErrorCode.AGENT_TIMED_OUT, "It took too long."),
+        continuing_run(Verb.TASKS, requested_model="big-1", dry_run=True),
+    ]
+    assert messages.status_reply(runs, example_view(run_page_base=None), {RUN_ID: PLACE}) == snapshot("""\
+The runs here, newest first:
 
-
-def test_comment_of_a_running_run() -> None:
-    assert told(example_run(at=Phase.SPECKIT_PLAN)) == snapshot("""\
-🔄 **Writing the plan** (phase 5 of 9).
-
-Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.
-
-| | phase | took | attempt |
-|---|---|---:|---:|
-| ✅ | `prepare_job` preparing the job | 1.0 s | 1 |
-| ✅ | `start_job_container` starting the container | 1.0 s | 1 |
-| ✅ | `git_clone` cloning the repository | 1.0 s | 1 |
-| ✅ | `speckit_specify` writing the specification | 1.0 s | 1 |
-| 🔄 | `speckit_plan` writing the plan |  | 1 |
-| ▫️ | `speckit_tasks` writing the tasks |  |  |
-| ▫️ | `commit_push` committing and pushing |  |  |
-| ▫️ | `open_pr` opening the pull request |  |  |
-| ▫️ | `cleanup` cleaning up |  |  |
-
-1 min 15 s so far · agent `template` 1.0.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](https://bot.example/runs/7f3a9c21-0000-4000-8000-00000000cafe) · run `7f3a9c21-0000-4000-8000-00000000cafe`
-
-`/speckit cancel 7f3a9c21` stops it · `/speckit status` tells how every run stands
-
-<!-- speckit-bot:run=7f3a9c21-0000-4000-8000-00000000cafe -->\
+- `7f3a9c21` · ⏳ **Waiting:** place 2 in the queue of this repository, behind run `abcdef12`, which works on the same branch. · `specify` “Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.” for `alice`
+- `7f3a9c21` · 🔄 **Writing the plan** (phase 5 of 9). · `specify` “Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.” for `alice`
+- `7f3a9c21` · ❌ **Not done: the run stopped while writing the plan.** · `specify` “Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.” for `alice`
+- `7f3a9c21` · ✅ **Dry run done.** Nothing was pushed; the changes are kept with the run. · `tasks --model big-1 --dry-run` for `bob`\
 """)
-
-
-def test_comment_while_a_phase_waits_for_its_next_try() -> None:
-    run = example_run(at=Phase.GIT_CLONE)
-    state = state_of(run, Phase.GIT_CLONE)
-    state.status, state.attempt = TaskStatus.RETRYING, 2
-    state.details = {
-        "error_code": "engine.unreachable",
-        "message": "asking the Docker engine at tcp://10.0.0.5:2375: refused",
-        "summary": "The container engine had a problem.",
-    }
-    assert "10.0.0.5" not in told(run)
-    assert told(run).split("\n\n")[:3] == snapshot(
-        [
-            "🔁 **A hitch while cloning the repository;** it is tried again.",
-            "Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.",
-            "The container engine had a problem.",
-        ]
-    )
-
-
-def test_comment_while_a_run_is_being_stopped() -> None:
-    run = example_run(at=Phase.SPECKIT_PLAN, cancel_requested_at=NOW, cancel_requested_by="bob")
-    assert told(run).split("\n\n")[0] == snapshot("🛑 **Stopping:** `bob` asked for it.")
-
-
-def test_comment_of_a_run_that_succeeded() -> None:
-    assert told(succeeded_run()) == snapshot("""\
-✅ **Done.** [Pull request 12](https://github.example/acme/shop/pull/12) is open as a draft.
-
-Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.
-
-**One question is open:**
-
-- `specs/001-pay-by-invoice/spec.md:12` Which currencies? Ask `@alice`.
-
-| | phase | took | attempt |
-|---|---|---:|---:|
-| ✅ | `prepare_job` preparing the job | 1.0 s | 1 |
-| ✅ | `start_job_container` starting the container | 1.0 s | 1 |
-| ✅ | `git_clone` cloning the repository | 1.0 s | 1 |
-| ✅ | `speckit_specify` writing the specification | 1.0 s | 1 |
-| ✅ | `speckit_plan` writing the plan | 1.0 s | 1 |
-| ✅ | `speckit_tasks` writing the tasks | 1.0 s | 1 |
-| ✅ | `commit_push` committing and pushing | 1.0 s | 1 |
-| ✅ | `open_pr` opening the pull request | 1.0 s | 1 |
-| ✅ | `cleanup` cleaning up | 1.0 s | 1 |
-
-took 1 min 15 s · agent `template` 1.0.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](https://bot.example/runs/7f3a9c21-0000-4000-8000-00000000cafe) · branch `speckit/20261122/7f3a9c` · run `7f3a9c21-0000-4000-8000-00000000cafe`
-
-Review it and take it from there · `/speckit specify TEXT` writes another
-
-<!-- speckit-bot:run=7f3a9c21-0000-4000-8000-00000000cafe -->\
-""")
-
-
-def test_comment_of_a_dry_run() -> None:
-    run = example_run(RunStatus.SUCCEEDED, dry_run=True)
-    assert told(run).split("\n\n")[:4] == snapshot(
-        [
-            "✅ **Dry run done.** Nothing was pushed; the changes are kept with the run.",
-            "Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.",
-            "Files it would have pushed:",
-            "- `specs/001-pay-by-invoice/spec.md` (88 lines)",
-        ]
-    )
-
-
-def test_comment_of_a_run_that_changed_nothing() -> None:
-    assert told(example_run(RunStatus.NO_CHANGES)).split("\n\n")[0] == snapshot(
-        "➖ **Nothing changed.** The agent wrote nothing that the base branch does not hold already."
-    )
-
-
-def test_comment_of_a_cancelled_run() -> None:
-    run = failed_run(ErrorCode.RUN_CANCELLED, "Cancelled by bob.")
-    run.cancel_requested_by = "bob"
-    assert told(run).split("\n\n")[:2] == snapshot(
-        [
-            "🛑 **Cancelled by `bob`.** Nothing more happens in this run.",
-            "Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.",
-        ]
-    )
-
-
-def test_comment_of_a_failed_run() -> None:
-    run = failed_run(ErrorCode.AGENT_NO_OUTPUT, "The agent finished, but it did not write `specs/001-x/plan.md`.")
-    assert told(run) == snapshot("""\
-❌ **Not done: the run stopped while writing the plan.**
-
-Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.
-
-The agent finished, but it did not write `specs/001-x/plan.md`.
-
-You can cure this: say more about the feature and give the command again.
-
-| | phase | took | attempt |
-|---|---|---:|---:|
-| ✅ | `prepare_job` preparing the job | 1.0 s | 1 |
-| ✅ | `start_job_container` starting the container | 1.0 s | 1 |
-| ✅ | `git_clone` cloning the repository | 1.0 s | 1 |
-| ✅ | `speckit_specify` writing the specification | 1.0 s | 1 |
-| ❌ | `speckit_plan` writing the plan |  | 1 |
-| ▫️ | `speckit_tasks` writing the tasks |  |  |
-| ▫️ | `commit_push` committing and pushing |  |  |
-| ▫️ | `open_pr` opening the pull request |  |  |
-| ▫️ | `cleanup` cleaning up |  |  |
-
-took 1 min 15 s · agent `template` 1.0.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](https://bot.example/runs/7f3a9c21-0000-4000-8000-00000000cafe) · error `agent.no_output` · run `7f3a9c21-0000-4000-8000-00000000cafe`
-
-`/speckit specify TEXT` starts anew · `/speckit help specify` shows what can be asked
-
-<!-- speckit-bot:run=7f3a9c21-0000-4000-8000-00000000cafe -->\
-""")
-
-
-def test_comment_of_a_run_that_failed_inside() -> None:
-    summary = f"Something went wrong inside speckit-bot. Whoever runs this bot finds the details under run {RUN_ID}."
-    assert told(failed_run(ErrorCode.RUN_INTERNAL, summary)).split("\n\n")[:4] == snapshot(
-        [
-            "❌ **Not done: the run stopped while writing the plan.**",
-            "Asked for by `alice`: Let customers pay by invoice. Net 30, EU only. See `#7`, `@bob`.",
-            "Something went wrong inside speckit-bot. Whoever runs this bot finds the details under run `7f3a9c21-0000-4000-8000-00000000cafe`.",
-            "Only whoever runs this bot can cure this: give them the run id below.",
-        ]
-    )
-
-
-def test_every_failure_has_a_next_step() -> None:
-    assert set(ADVICE) == set(ErrorCode)
-    for code in ErrorCode:
-        assert "{" not in advice(code, PREFIX)
-        assert advice(code, PREFIX).endswith(".")
-    assert advice(ErrorCode.CLONE_BASE_NOT_FOUND, PREFIX) == snapshot(
-        "You can cure this: name a branch that exists with `--base BRANCH`."
-    )
-    assert advice(ErrorCode.PUBLISH_REFUSED, PREFIX) == snapshot(
-        "Whoever maintains this repository can cure this: check the rules for branches named `speckit/` and what the App may do, then give the command again."
-    )
-    assert advice("never.heard_of", PREFIX) == snapshot(
-        "Only whoever runs this bot can cure this: give them the run id below."
-    )
+    assert messages.status_reply([succeeded_run()] * 12, VIEW, {}).endswith("- … and 2 older ones")
 
 
 def test_no_page_is_linked_for_a_private_repository() -> None:
-    assert PAGES not in told(succeeded_run(private=True))
-    assert PAGES not in messages.status_reply([succeeded_run(private=True)], PAGES)
+    assert PAGES not in messages.status_reply([succeeded_run(private=True)], VIEW, {})
 
 
-def test_a_long_request_leaves_room_for_the_rest() -> None:
-    run = succeeded_run(requested_spec_input="@x " * 30_000)
-    questions = [{"path": "p" * 1000, "line": n, "text": "?" * 65_000} for n in range(200)]
-    state_of(run, Phase.SPECKIT_SPECIFY).details = {"open_questions": questions}
-    body = told(run)
-    assert len(body) <= 65_536
-    assert marker_in(body) == run_marker(RUN_ID)
-    assert "Review it" in body
+def test_the_thread_of_a_review_comment() -> None:
+    details = {"section": SECTION, "stale": [PLAN]}
+    changed = continuing_run(Verb.REFINE, trigger=Trigger.REVIEW_COMMENT, details={Phase.SPECKIT_REFINE: details})
+    assert messages.refine_thread_reply(changed, VIEW) == snapshot(
+        "✅ Section “Edge \\[Cases\\] of `#1`” of `spec.md` is changed. It is at [`specs/001-pay-by-invoice/spec.md:40`](https://github.example/acme/shop/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/specs/001-pay-by-invoice/spec.md?plain=1#L40), changed by commit [`aaaaaaa`](https://github.example/acme/shop/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa). ⚠️ Out of date, because what it builds on changed: [`specs/001-pay-by-invoice/plan.md`](https://github.example/acme/shop/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/specs/001-pay-by-invoice/plan.md)."
+    )
+    same = continuing_run(Verb.REFINE, RunStatus.NO_CHANGES, arguments={"section": SECTION})
+    assert messages.refine_thread_reply(same, VIEW) == snapshot(
+        "➖ **Nothing to change.** The agent left section “Edge \\[Cases\\] of `#1`” of `spec.md` as it is."
+    )
+    failed = continuing_run(
+        Verb.REFINE,
+        RunStatus.FAILED,
+        at=Phase.SPECKIT_REFINE,
+        error_code=ErrorCode.AGENT_FAILED.value,
+        result_summary="It ended with @bob.",
+    )
+    assert messages.refine_thread_reply(failed, VIEW) == snapshot(
+        "❌ **Not done: the run stopped while changing the section.** It ended with `@bob`. This is nobody's fault: `/speckit retry` tries it again; if it stays, ask whoever runs this bot. Give that command in the conversation, not in this thread."
+    )
+    assert messages.refine_thread_reply(cancelled_run(), VIEW) == snapshot(
+        "🛑 **Cancelled by `bob`.** Nothing more happens in this run."
+    )
 
 
-@pytest.mark.parametrize("status", list(RunStatus))
-@settings(max_examples=40, deadline=None)
-@given(text=MISCHIEF, other=st.text(max_size=40))
-def test_nothing_of_others_acts(status: RunStatus, text: str, other: str) -> None:
-    run = example_run(status, at=None if status.is_terminal else Phase.COMMIT_PUSH)
-    run.requested_spec_input, run.issue_title, run.requested_by, run.result_summary = text, other, other or "x", text
-    question = {"path": text, "line": 1, "text": other}
-    files = [{"path": other, "added_lines": 1}]
-    state_of(run, Phase.SPECKIT_SPECIFY).details = {"open_questions": [question], "files": files, "heading": text}
-    for body in (told(run), messages.status_reply([run], None), messages.cancel_reply(run, text)):
-        assert not [line for line in body.split("\n") if line.lstrip().startswith("/")]
-        assert parse(body, PREFIX) == []
-    assert marker_in(told(run)) == run_marker(RUN_ID)
+def test_configuration() -> None:
+    rows = [
+        Row("commands.implement.role", "maintain", "acme/shop", ""),
+        Row("agent", "codex_cli", "the operator", "locked; acme/.github says gpt|4"),
+        Row("paths.implement", "", "default", "implement is off"),
+    ]
+    assert messages.config_reply(rows, "acme/shop") == snapshot("""\
+What holds for `acme/shop`:
+
+| setting | value | from | |
+|---|---|---|---|
+| `commands.implement.role` | maintain | acme/shop |  |
+| `agent` | codex\\_cli | the operator | locked; acme/.github says gpt\\|4 |
+| `paths.implement` |  | default | implement is off |\
+""")
+    many = messages.config_reply([Row("labels.x", "[" * 400, "acme/shop", "@bob " * 100)] * 200, "acme/shop")
+    assert len(many) < 65_536
+    assert many.split("\n")[-1].startswith("And 1")

@@ -33,7 +33,7 @@ from db.runs import (
     start_phase,
 )
 from db.session import Database
-from db.vocabulary import ArtifactType, Phase, RunStatus, TaskStatus
+from db.vocabulary import ArtifactType, Phase, RunStatus, TaskStatus, Verb, phases_of
 from jobs.output import PhaseLogs
 from jobs.redaction import Redactor
 from tests.bot.conftest import StartWeb, WebProcess
@@ -122,6 +122,7 @@ NEW_RUN = NewRun(
     until_phase=Phase.SPECKIT_TASKS,
     dry_run=False,
     requested_agent=None,
+    writer_key="issue:7",
 )
 
 ChangeRun = Callable[[NewRun], NewRun]
@@ -233,7 +234,7 @@ async def test_a_run_shows_who_what_where_and_how_far(web_process: WebProcess, b
     for told in (
         *("acme/shop", "#7", "mona", "in progress", "Invoices", "Let customers pay by invoice."),
         *("speckit/20261122/7f3a9c", "#12", "template 0.1.0", "1.2.3", "worker-1, epoch 1", "line two"),
-        *(phase.value for phase in Phase),
+        *(phase.value for phase in phases_of(Verb.SPECIFY)),
     ):
         assert told in seen.text, told
     assert "https://github.com/acme/shop/issues/7" in seen.links

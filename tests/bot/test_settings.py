@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.settings import Settings, SettingsError, load_settings
+from db.turns import Limits
 
 SECRET = "a webhook secret of theirs"
 
@@ -18,6 +19,8 @@ KNOWN = (
     *("SPECKIT_PUBLIC_URL", "HOST", "PORT", "DOCKER_HOST", "SPECKIT_JOB_IMAGE", "SPECKIT_AGENT_BACKENDS"),
     *("SPECKIT_DEFAULT_AGENT", "OPENAI_API_KEY", "OPENAI_BASE_URL", "SPECKIT_CODEX_MODEL", "SPECKIT_COMMAND_PREFIX"),
     *("SPECKIT_MAX_RUNS", "SPECKIT_RUN_TIMEOUT", "SPECKIT_RETENTION_DAYS", "SPECKIT_LOG_FORMAT"),
+    *("SPECKIT_AGENT_MODELS", "SPECKIT_CONFIG_FILE", "SPECKIT_MAX_RUNS_PER_INSTALLATION"),
+    *("SPECKIT_MAX_RUNS_PER_REPOSITORY", "SPECKIT_MAX_RUNS_PER_PERSON"),
 )
 
 
@@ -86,6 +89,9 @@ WRONG = {
     "SPECKIT_DEFAULT_AGENT": ["codex_cli", "unknown"],
     "SPECKIT_COMMAND_PREFIX": ["speckit", "/", "/Speck it", "//"],
     "SPECKIT_MAX_RUNS": ["0", "1000", "two"],
+    "SPECKIT_MAX_RUNS_PER_INSTALLATION": ["0", "-1", "1001", "many"],
+    "SPECKIT_MAX_RUNS_PER_REPOSITORY": ["0", "-1", "1001", "1.5"],
+    "SPECKIT_MAX_RUNS_PER_PERSON": ["0", "-1", "1001", "no"],
     "SPECKIT_RUN_TIMEOUT": ["1", "0"],
     "SPECKIT_RETENTION_DAYS": ["6", "0", "-1"],
     "SPECKIT_LOG_FORMAT": ["xml"],
@@ -102,6 +108,30 @@ def test_a_codex_agent_needs_its_key(environment: pytest.MonkeyPatch) -> None:
     settings = load(environment, SPECKIT_AGENT_BACKENDS="codex_cli, template", OPENAI_API_KEY="sk-something-long")
     assert settings.agent_backends == ("codex_cli", "template")
     assert settings.default_agent == "codex_cli"
+
+
+def test_the_models_people_may_ask_for_are_a_list_that_begins_with_the_agents_own(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert load(environment).allowed_models == ()
+    assert load(environment, SPECKIT_AGENT_MODELS=" vendor/one ,, vendor/two,vendor/one").allowed_models == (
+        "vendor/one",
+        "vendor/two",
+    )
+    with_codex = load(environment, SPECKIT_AGENT_BACKENDS="template,codex_cli", OPENAI_API_KEY="sk-something-long")
+    assert with_codex.allowed_models == ("gpt-5-codex", "vendor/one", "vendor/two")
+
+
+def test_limits_have_defaults_and_can_be_set(environment: pytest.MonkeyPatch) -> None:
+    assert load(environment).limits == Limits(installation=10, repository=4, person=3)
+    numbers = {"INSTALLATION": "1000", "REPOSITORY": "7", "PERSON": "1"}
+    settings = load(environment, **{f"SPECKIT_MAX_RUNS_PER_{whose}": number for whose, number in numbers.items()})
+    assert settings.limits == Limits(installation=1000, repository=7, person=1)
+
+
+def test_the_operators_configuration_file_is_a_path(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load(environment).config_file is None
+    assert load(environment, SPECKIT_CONFIG_FILE=str(tmp_path / "x.yml")).config_file == tmp_path / "x.yml"
 
 
 def test_the_key_may_be_text_with_written_line_ends(environment: pytest.MonkeyPatch, app_key: str) -> None:

@@ -96,10 +96,11 @@ async def test_permissions_and_events_are_compared_with_the_manifest(github: Git
     checks = await ask()
     assert checks["permissions"]["detail"] == "missing checks: write (has read)"
     assert "accept it on each installation" in checks["permissions"]["cure"]
-    assert checks["events"]["detail"] == "not subscribed to issue_comment"
+    missing = ", ".join(sorted(manifest()["default_events"]))
+    assert checks["events"]["detail"] == f"not subscribed to {missing}"
 
     github.permissions["checks"] = "write"
-    github.events = ["push", "issue_comment"]
+    github.events = ["push", *manifest()["default_events"]]
     checks = await ask()
     assert checks["events"]["ok"]
     assert checks["events"]["detail"].endswith("take it away: push")

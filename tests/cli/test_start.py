@@ -55,6 +55,8 @@ BAD: list[tuple[str, dict[str, str | None], str, str]] = [
     ("codex without key", {"SPECKIT_AGENT_BACKENDS": "codex_cli"}, "OPENAI_API_KEY", "set it"),
     ("prefix", {"SPECKIT_COMMAND_PREFIX": "speckit"}, "SPECKIT_COMMAND_PREFIX", "pattern"),
     ("no runs", {"SPECKIT_MAX_RUNS": "0"}, "SPECKIT_MAX_RUNS", "greater than or equal to 1"),
+    ("configuration gone", {"SPECKIT_CONFIG_FILE": "/nowhere/speckit.yml"}, "SPECKIT_CONFIG_FILE", "readable file"),
+    ("configuration wrong", {"SPECKIT_CONFIG_FILE": "/etc/passwd"}, "SPECKIT_CONFIG_FILE", "correct the line"),
     ("retention", {"SPECKIT_RETENTION_DAYS": "6"}, "SPECKIT_RETENTION_DAYS", "greater than or equal to 7"),
 ]
 

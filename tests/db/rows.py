@@ -40,6 +40,7 @@ NEW_RUN = NewRun(
     until_phase=None,
     dry_run=False,
     requested_agent=None,
+    writer_key="issue:7",
 )
 
 _keys = itertools.count(1)
@@ -47,7 +48,8 @@ _keys = itertools.count(1)
 
 def new_run(**changes: Any) -> NewRun:
     """An accepted command nobody gave before."""
-    return replace(NEW_RUN, command_key=f"comment:{next(_keys)}:0", **changes)
+    number = next(_keys)
+    return replace(NEW_RUN, **{"command_key": f"comment:{number}:0", "writer_key": f"issue:{number}", **changes})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db import deliveries
 from db.deliveries import DeliveryNotFound
-from db.models import Delivery
+from db.records import Delivery
 from db.session import Database
 from db.vocabulary import DeliveryOutcome
 from tests.db.rows import count, record_delivery

@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Connection, create_engine, inspect, text
 from sqlalchemy.schema import CreateTable
 
 from db import migrate
-from db.models import Base
+from db.base import Base
 from db.session import Database, make_engine
 
 
@@ -72,7 +72,7 @@ async def test_a_process_on_another_schema_says_the_cure(empty_database_url: str
     with pytest.raises(migrate.SchemaOutdated) as refused:
         await migrate.require_current(empty_database_url)
     at = revision or "no schema"
-    assert str(refused.value) == f"database is at {at}, this version needs 0001; run: speckit-bot migrate"
+    assert str(refused.value) == f"database is at {at}, this version needs 0002; run: speckit-bot migrate"
 
 
 async def test_a_newer_schema_is_left_alone(empty_database_url: str) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from db import runs
 from db.session import Database
+from db.turns import Limits
 from db.vocabulary import RunStatus
 from tests.db.rows import TTL, begun_run, claimed_run, let_lease_lapse, queued_run, run_that_is
 
@@ -58,6 +59,9 @@ async def test_the_runs_of_an_issue(database: Database) -> None:
     assert [run.run_id for run in only_alive] == [alive]
 
 
+MANY = Limits(installation=100, repository=100, person=100)
+
+
 async def test_the_sweeper_finds_what_waits(database: Database) -> None:
     queued = await queued_run(database)
     held = await begun_run(database)
@@ -69,17 +73,17 @@ async def test_the_sweeper_finds_what_waits(database: Database) -> None:
     async with database.transaction() as session:
         await runs.release(session, handed_back.lease)
         await runs.release(session, over.lease)
-        assert await runs.runs_to_wake(session, queued_for_seconds=0) == [
-            (queued, 1),
+        assert await runs.runs_to_wake(session, MANY, queued_for_seconds=0) == [
             (lapsed.run_id, 2),
             (handed_back.run_id, 2),
-        ]
-        assert (queued, 1) not in await runs.runs_to_wake(session)
-        for run_id, epoch in await runs.runs_to_wake(session, queued_for_seconds=0):
+            (queued, 1),
+        ], "who began goes on first"
+        assert (queued, 1) not in await runs.runs_to_wake(session, MANY)
+        for run_id, epoch in await runs.runs_to_wake(session, MANY, queued_for_seconds=0):
             lease = await runs.claim(session, run_id, "worker-9", TTL)
             assert lease is not None
             assert lease.epoch == epoch
-        assert await runs.runs_to_wake(session, queued_for_seconds=0) == []
+        assert await runs.runs_to_wake(session, MANY, queued_for_seconds=0) == []
         await runs.guard(session, held.lease)
         await runs.guard(session, claimed.lease)
 

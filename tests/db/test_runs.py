@@ -15,7 +15,18 @@ from db import runs
 from db.models import AgentConfiguration, RunReport, SpecAutomationRun
 from db.runs import AgentNotAllowed, IllegalTransition, ImmutableRecord, NewRun, RunNotFound
 from db.session import Database
-from db.vocabulary import PHASES, RUN_TRANSITIONS, ArtifactType, Phase, RunStatus, TaskStatus
+from db.vocabulary import (
+    AGENT_PHASES,
+    AGENT_PHASES_OF,
+    MAIN_PHASES,
+    RUN_TRANSITIONS,
+    ArtifactType,
+    Phase,
+    RunStatus,
+    TaskStatus,
+    Verb,
+    phases_of,
+)
 from tests.db.rows import (
     DEADLINE,
     begun_run,
@@ -36,11 +47,11 @@ async def test_an_accepted_command_becomes_a_queued_run(database: Database) -> N
     async with database.transaction() as session:
         run, created = await runs.open_run(session, new)
     assert created
-    for field in NewRun.__dataclass_fields__:
+    for field in NewRun.__dataclass_fields__.keys() - {"publishes", "taken_over"}:
         assert getattr(run, field) == getattr(new, field), field
     assert (run.status, run.lease_epoch, run.crash_count, run.started_at) == (RunStatus.QUEUED, 0, 0, None)
     assert [(state.phase, state.status, state.attempt) for state in run.task_states] == [
-        (phase, TaskStatus.PENDING, 0) for phase in PHASES
+        (phase, TaskStatus.PENDING, 0) for phase in phases_of(Verb.SPECIFY)
     ]
     assert (run.artifacts, run.agent_configuration, run.report.comment_id) == ([], None, None)
 
@@ -52,6 +63,11 @@ async def test_an_accepted_command_becomes_a_queued_run(database: Database) -> N
         ({"until_phase": Phase.SPECKIT_PLAN}, [Phase.SPECKIT_TASKS]),
         ({"until_phase": Phase.SPECKIT_SPECIFY}, [Phase.SPECKIT_PLAN, Phase.SPECKIT_TASKS]),
         ({"dry_run": True}, [Phase.COMMIT_PUSH, Phase.OPEN_PR]),
+        ({"verb": Verb.PLAN}, [Phase.SPECKIT_SPECIFY]),
+        ({"verb": Verb.PLAN, "until_phase": Phase.SPECKIT_PLAN}, [Phase.SPECKIT_SPECIFY, Phase.SPECKIT_TASKS]),
+        ({"verb": Verb.TASKS}, [Phase.SPECKIT_SPECIFY, Phase.SPECKIT_PLAN]),
+        ({"verb": Verb.ANALYZE, "publishes": False}, [Phase.COMMIT_PUSH, Phase.OPEN_PR]),
+        ({"verb": Verb.REFINE}, []),
     ],
 )
 async def test_what_was_not_asked_for_is_skipped(
@@ -62,8 +78,28 @@ async def test_what_was_not_asked_for_is_skipped(
 
 
 async def test_a_phase_no_agent_works_in_is_no_end(database: Database) -> None:
-    with pytest.raises(ValueError, match="no agent works in phase open_pr"):
+    with pytest.raises(ValueError, match="specify does not come through open_pr"):
         await queued_run(database, until_phase=Phase.OPEN_PR)
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+async def test_a_run_has_the_phases_of_its_verb_in_their_order(database: Database, verb: Verb) -> None:
+    run = await read_run(database, await queued_run(database, verb=verb))
+    phases = [Phase(state.phase) for state in run.task_states]
+    assert phases == sorted(phases, key=list(Phase).index)
+    assert {Phase.PREPARE_JOB, Phase.COMMIT_PUSH, Phase.OPEN_PR, Phase.CLEANUP, *AGENT_PHASES_OF[verb]} <= set(phases)
+    worked_for = [phase for phase in phases if phase in AGENT_PHASES]
+    assert worked_for == list(MAIN_PHASES if verb in {Verb.SPECIFY, Verb.PLAN, Verb.TASKS} else AGENT_PHASES_OF[verb])
+
+
+async def test_a_retry_takes_over_what_was_finished(database: Database) -> None:
+    details = {"heading": "Pay", "taken_over": {"run_id": str(uuid4()), "attempt": 1}}
+    new = new_run(taken_over={Phase.SPECKIT_SPECIFY: details})
+    async with database.transaction() as session:
+        run, _ = await runs.open_run(session, new)
+    states = {state.phase: state for state in run.task_states}
+    assert (states[Phase.SPECKIT_SPECIFY].status, states[Phase.SPECKIT_SPECIFY].details) == ("skipped", details)
+    assert states[Phase.SPECKIT_PLAN].status is TaskStatus.PENDING
 
 
 async def test_a_command_opens_one_run_however_often_it_comes(database: Database) -> None:

@@ -17,7 +17,8 @@ from sqlalchemy.exc import InvalidRequestError, OperationalError, SQLAlchemyErro
 
 from db import deliveries, runs
 from db import session as session_module
-from db.models import Delivery, SpecAutomationRun
+from db.models import SpecAutomationRun
+from db.records import Delivery
 from db.session import Database
 from db.types import clean_json, clean_text
 from tests.db.rows import begun_run, count, new_run, queued_run, read_run, record_delivery

@@ -1,14 +1,16 @@
-"""Fixtures of the tests that use real containers."""
+"""Fixtures of the tests that use real containers, and of those that use the small world of ``fakes``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from db.session import Database
 from tests.jobs.git_server import serve
+from tests.jobs.rig import Rig as PipelineRig
 from tests.jobs.workplace import FILES, REPOSITORY, WITH_SPEC_KIT, Rig
 
 
@@ -19,3 +21,11 @@ def rig(docker_host: str, job_image: str, tmp_path: Path) -> Iterator[Rig]:
         server.create(REPOSITORY, FILES)
         server.create("acme/ready", WITH_SPEC_KIT)
         yield Rig(docker_host, job_image, server, Path(folder))
+
+
+@pytest.fixture
+async def sqlite_rig(sqlite_url: str, tmp_path: Path) -> AsyncIterator[PipelineRig]:
+    """The pipeline in a small world, for cases in which the database has no say."""
+    database = Database.open(sqlite_url)
+    yield PipelineRig(database, tmp_path / "runs")
+    await database.close()

@@ -10,9 +10,8 @@ import asyncio
 import hashlib
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 from uuid import UUID
 
 from db.runs import Lease, get_run, guard, note_report
@@ -27,6 +26,8 @@ from jobs.ports import (
     Clone,
     CloneSource,
     CommitIdentity,
+    Committed,
+    ExistingPullRequest,
     GitContainer,
     JobContainer,
     NamedPatch,
@@ -35,40 +36,11 @@ from jobs.ports import (
     PullRequest,
     Repository,
 )
+from tests.jobs.fake_tree import DEEDS, TEMPLATES, Deed, Tree, changes, difference, patched
 
 Action = Callable[[], Awaitable[None]]
 
 BASE = "a" * 40
-FEATURE = "specs/001-invoices"
-TEMPLATES: Mapping[str, bytes] = {
-    "spec-template.md": b"# Feature Specification: [FEATURE NAME]\n",
-    "plan-template.md": b"# Implementation Plan: [FEATURE]\n",
-    "tasks-template.md": b"# Tasks: [FEATURE NAME]\n",
-}
-SPEC = b"""# Feature Specification: Pay by invoice
-
-### User Story 1 - Choose an invoice at checkout (Priority: P1)
-
-### User Story 2 - Get reminded (Priority: P2)
-
-- **FR-001**: [NEEDS CLARIFICATION: how many days?]
-"""
-
-
-def added(path: str, content: bytes) -> bytes:
-    """What git writes for a new text file that ends with a line end."""
-    lines = content.split(b"\n")[:-1]
-    name = path.encode()
-    blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest().encode()
-    head = [
-        b"diff --git a/%s b/%s" % (name, name),
-        b"new file mode 100644",
-        b"index %s..%s" % (b"0" * 40, blob),
-    ]
-    if lines:
-        count = b"+1" if len(lines) == 1 else b"+1,%d" % len(lines)
-        head += [b"--- /dev/null", b"+++ b/%s" % name, b"@@ -0,0 %s @@" % count]
-    return b"\n".join([*head, *(b"+" + line for line in lines), b""])
 
 
 def fails(error: Exception) -> Action:
@@ -96,33 +68,55 @@ class World:
     at: dict[str, deque[Action]] = field(default_factory=lambda: defaultdict(deque))
     steps: list[str] = field(default_factory=list)
     """Every step that was finished, by name."""
-    patches: dict[Phase, bytes] = field(
+
+    deeds: dict[Phase, Deed] = field(default_factory=lambda: dict(DEEDS))
+    """What agents do."""
+    patches: dict[Phase, bytes] = field(default_factory=dict)
+    """What comes out of a phase instead of the patch of what its agent did."""
+    reports: dict[Phase, AgentReport] = field(default_factory=lambda: defaultdict(lambda: AgentReport(0, 10, 5)))
+    results: dict[Phase, bytes] = field(
         default_factory=lambda: {
-            Phase.SPECKIT_SPECIFY: added(f"{FEATURE}/spec.md", SPEC),
-            Phase.SPECKIT_PLAN: added(f"{FEATURE}/plan.md", b"# Implementation Plan: Pay by invoice\n"),
-            Phase.SPECKIT_TASKS: added(f"{FEATURE}/tasks.md", b"# Tasks: Pay by invoice\n- [ ] T001 Model\n"),
+            Phase.SPECKIT_CLARIFY: b'{"questions": []}',
+            Phase.SPECKIT_ANALYZE: b'{"findings": []}',
         }
     )
+    files: dict[str, bytes] = field(default_factory=dict)
+    """The tree of the base branch, by path."""
+    feature_directories: list[str] = field(default_factory=list)
+    numbering: str = "sequential"
     init_patch: bytes = b""
+    branches: dict[str, str] = field(default_factory=dict)
     head: str | None = None
     """What commits come to, if not to what their content says."""
-    exit_codes: dict[Phase, int] = field(default_factory=dict)
     archived: bool = False
     private: bool = False
     requester_may_write: bool = True
+
     requests: list[AgentRequest] = field(default_factory=list)
+    workers: list[tuple[Phase, str]] = field(default_factory=list)
+    """Which agent was asked in each phase."""
+    made_for: list[str] = field(default_factory=list)
+    """The agent that containers were started and trees prepared for."""
+    taken: dict[Phase, bytes] = field(default_factory=dict)
+    """The newest patch of each phase."""
+    outcomes: dict[bytes, dict[str, bytes | None]] = field(default_factory=dict)
+    """What the patches that came out do to a tree."""
     sources: list[CloneSource] = field(default_factory=list)
     replayed: list[list[bytes]] = field(default_factory=list)
     """The checkpoints each job container got."""
     commits: list[tuple[str, list[NamedPatch], CommitIdentity]] = field(default_factory=list)
-    branches: dict[str, str] = field(default_factory=dict)
+    trees: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """The tree of each commit that was made."""
     pull_requests: dict[UUID, PullRequest] = field(default_factory=dict)
+    """Of each run that opened one, or brought one up to date."""
+    on_github: dict[int, ExistingPullRequest] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
     alive: dict[UUID, str] = field(default_factory=dict)
     """The id of the job container of each run that has one."""
     containers_made: int = 0
     changes_told: int = 0
     ends_told: list[RunStatus] = field(default_factory=list)
+    waits_told: list[UUID] = field(default_factory=list)
 
     async def step(self, name: str) -> None:
         if self.at[name]:
@@ -133,11 +127,13 @@ class World:
         return self.steps.count(name)
 
 
+@dataclass
 class FakeAgent:
-    name = "template"
-    integration = "generic"
-    needs_gateway = False
-    runtime_env: Mapping[str, str] = MappingProxyType({"PACE": "slow"})
+    name: str = "template"
+    integration: str = "generic"
+    needs_gateway: bool = False
+    supports_model: bool = False
+    runtime_env: Mapping[str, str] = field(default_factory=lambda: {"PACE": "slow"})
 
     def version_argv(self) -> Sequence[str]:
         return ("agent", "--version")
@@ -153,27 +149,43 @@ class FakeGitContainer:
     def __init__(self, world: World) -> None:
         self._world = world
         self._head = ""
+        self.files: dict[str, bytes] = {}
 
     async def clone(self, source: CloneSource, token: str, output: PhaseOutput) -> Clone:
-        await self._world.step("clone")
-        self._world.sources.append(source)
+        world = self._world
+        await world.step("clone")
+        world.sources.append(source)
         output.stderr.write(b"Cloning\n")
-        return Clone(source.commit or BASE, has_spec_kit=not self._world.init_patch)
+        commit = source.commit or world.branches.get(source.base_branch, BASE)
+        self.files = dict(world.trees.get(commit, world.files))
+        branches = list(world.branches) if source.want_branches else []
+        return Clone(commit, not world.init_patch, world.feature_directories, world.numbering, branches)
 
     async def commit(
         self, branch: str, patches: Sequence[NamedPatch], identity: CommitIdentity, output: PhaseOutput
-    ) -> str:
-        await self._world.step("commit")
-        self._world.commits.append((branch, list(patches), identity))
-        self._head = (
-            self._world.head or hashlib.sha1(repr((patches, identity)).encode(), usedforsecurity=False).hexdigest()
-        )
-        return self._head
+    ) -> Committed:
+        world = self._world
+        await world.step("commit")
+        world.commits.append((branch, list(patches), identity))
+        self._head = world.head or hashlib.sha1(repr((patches, identity)).encode(), usedforsecurity=False).hexdigest()
+        shas = [
+            hashlib.sha1(named.patch, usedforsecurity=False).hexdigest() if named.patch else "" for named in patches
+        ]
+        if made := [number for number, sha in enumerate(shas) if sha]:
+            shas[made[-1]] = self._head
+        files = self.files
+        for named in patches:
+            files = patched(files, named.patch, world.outcomes)
+        world.trees[self._head] = files
+        return Committed(self._head, shas)
 
-    async def push(self, url: str, branch: str, token: str, output: PhaseOutput) -> None:
+    async def push(self, url: str, branch: str, token: str, output: PhaseOutput, expected: str | None = None) -> None:
         await self._world.step("push")
-        if self._world.branches.setdefault(branch, self._head) != self._head:
+        if self._world.branches.get(branch) not in {expected, self._head}:
+            if expected is not None:
+                raise UserError(ErrorCode.PUBLISH_BRANCH_MOVED, f"Somebody pushed to {branch}.")
             raise UserError(ErrorCode.PUBLISH_BRANCH_TAKEN, f"The branch {branch} is there with another commit.")
+        self._world.branches[branch] = self._head
         await self._world.step("pushed")
 
 
@@ -182,34 +194,63 @@ class FakeJobContainer:
         self._world = world
         self._phase: Phase | None = None
         self._replayed: list[bytes] = []
+        self._tree = Tree()
+        self._baseline: dict[str, bytes] = {}
         self.container_id = container_id
 
     async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
         await self._world.step("receive_tree")
+        assert isinstance(source, FakeGitContainer)
+        self._tree.files = dict(source.files)
 
-    async def prepare_tree(self, agent: Agent, output: PhaseOutput) -> PreparedTree:
+    async def prepare_tree(self, agent: Agent, output: PhaseOutput, project: str = "") -> PreparedTree:
         await self._world.step("prepare_tree")
+        self._world.made_for.append(agent.name)
         self._world.replayed.append(self._replayed)
+        self._tree.project = project
         init_patch = self._world.init_patch.replace(b"NOW", b"%03d" % len(self._world.replayed))
+        self._settle(patched(self._tree.files, init_patch, {}))
         return PreparedTree("1.2.3", "0.1.0", init_patch, TEMPLATES)
 
     async def replay(self, patch: bytes, output: PhaseOutput) -> None:
         await self._world.step("replay")
         self._replayed.append(patch)
+        self._settle(patched(self._tree.files, patch, self._world.outcomes))
 
     async def run_agent(
         self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
     ) -> AgentReport:
-        await self._world.step(f"agent:{request.phase}")
-        self._world.requests.append(request)
+        world = self._world
+        await world.step(f"agent:{request.phase}")
+        world.requests.append(request)
+        world.workers.append((request.phase, agent.name))
         self._phase = request.phase
         output.stdout.write(f"worked on {request.phase}\n".encode())
-        return AgentReport(self._world.exit_codes.get(request.phase, 0), input_tokens=10, output_tokens=5)
+        if request.phase not in world.patches:
+            world.deeds[request.phase](request, self._tree)
+        return replace(world.reports[request.phase], result=world.results.get(request.phase, b""))
 
     async def take_patch(self, output: PhaseOutput) -> bytes:
         assert self._phase is not None
-        await self._world.step(f"patch:{self._phase}")
-        return self._world.patches[self._phase]
+        world, before = self._world, self._baseline
+        await world.step(f"patch:{self._phase}")
+        patch = world.patches.get(self._phase)
+        if patch is None:
+            patch = difference(before, self._tree.files)
+            world.outcomes[patch] = changes(before, self._tree.files)
+        else:
+            self._tree.files = patched(self._tree.files, patch, world.outcomes)
+        world.taken[self._phase] = patch
+        self._settle(self._tree.files)
+        return patch
+
+    async def read_files(self, paths: Sequence[str], output: PhaseOutput) -> Mapping[str, bytes]:
+        await self._world.step("read_files")
+        return {path: self._tree.files[path] for path in paths if path in self._tree.files}
+
+    def _settle(self, files: dict[str, bytes]) -> None:
+        self._tree.files = dict(files)
+        self._baseline = dict(files)
 
 
 class FakeContainers:
@@ -219,6 +260,7 @@ class FakeContainers:
     async def start(self, lease: Lease, agent: Agent, deadline_seconds: float) -> tuple[GitContainer, JobContainer]:
         await self._world.step("start")
         self._world.containers_made += 1
+        self._world.made_for.append(agent.name)
         container_id = f"job-{self._world.containers_made}"
         self._world.alive[lease.run_id] = container_id
         return FakeGitContainer(self._world), FakeJobContainer(self._world, container_id)
@@ -266,14 +308,32 @@ class FakeGitHub:
         await self._prove(lease)
         return self._world.requester_may_write
 
-    async def open_pull_request(self, lease: Lease) -> PullRequest:
-        await self._world.step("open_pull_request")
+    async def pull_request(self, lease: Lease, number: int) -> ExistingPullRequest:
+        await self._world.step("pull_request")
         await self._prove(lease)
-        number = len(self._world.pull_requests) + 1
-        opened = self._world.pull_requests.setdefault(
-            lease.run_id, PullRequest(number, f"http://127.0.0.1/acme/shop/pull/{number}")
-        )
-        await self._world.step("pull_request_opened")
+        pull = self._world.on_github[number]
+        return replace(pull, head_sha=self._world.branches.get(pull.branch or "", pull.head_sha))
+
+    async def open_pull_request(self, lease: Lease) -> PullRequest:
+        world = self._world
+        await world.step("open_pull_request")
+        await self._prove(lease)
+        async with self._database.transaction() as session:
+            run = await get_run(session, lease.run_id)
+        if lease.run_id not in world.pull_requests:
+            number = run.pull_request_number or len(world.on_github) + 1
+            opened = PullRequest(number, f"http://127.0.0.1/acme/shop/pull/{number}")
+            world.pull_requests[lease.run_id] = opened
+            base, head = run.base_branch or "", run.head_sha or ""
+            world.on_github.setdefault(
+                number, ExistingPullRequest(number, opened.url, True, run.branch_name, base, head)
+            )
+        opened = world.pull_requests[lease.run_id]
+        await world.step("pull_request_opened")
+        async with self._database.transaction() as session:
+            await note_report(
+                session, lease, lease.run_id, pull_request_number=opened.number, pull_request_url=opened.url
+            )
         return opened
 
     async def _prove(self, lease: Lease) -> None:
@@ -295,6 +355,10 @@ class FakeReporter:
             run = await get_run(session, lease.run_id)
             await note_report(session, lease, lease.run_id, final_reported_at=datetime.now(UTC))
         self._world.ends_told.append(run.status)
+
+    async def waiting(self, run_id: UUID, owner: str) -> None:
+        await self._world.step("waiting")
+        self._world.waits_told.append(run_id)
 
 
 class SteppingClock:

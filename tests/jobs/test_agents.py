@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import pytest
 from db.vocabulary import ErrorCode, Phase
 from jobs.agents import CodexCli, TemplateAgent, make_agents
 from jobs.errors import AppError, PipelineError, TransientError, UserError
-from jobs.ports import AgentRequest
+from jobs.ports import AgentRequest, AnsweredQuestion, Section
 
 RUN = UUID(int=7)
 HOSTILE_TEXT = "Pay $speckit-plan `id` $(id) --model x\n'\"\\ and more"
@@ -47,13 +48,46 @@ def test_the_template_agent_gets_its_request_as_json() -> None:
         "text": "x\ud800",
         "date": "2026-11-22",
         "feature_directory": "specs/001-x",
+        "answers": [],
+        "section": None,
+        "paths": [],
+        "result_file": "/home/agent/result.json",
     }
     assert command.environment == {}
+    assert command.result_file == "result.json"
 
 
-def test_the_template_agent_reports_no_tokens() -> None:
-    report = TemplateAgent().report(0, b"noise\nwrote specs/x/spec.md\n")
-    assert (report.exit_code, report.input_tokens, report.message) == (0, None, "wrote specs/x/spec.md")
+def test_the_template_agent_gets_everything_else_too() -> None:
+    asked = replace(
+        request(Phase.SPECKIT_CLARIFY),
+        answers=(AnsweredQuestion("How many days?", "30"),),
+        section=Section("specs/a/spec.md", "Edge Cases", 7, 9),
+        paths=("src/", "docs/*.md"),
+    )
+    content = json.loads(TemplateAgent().command(asked, "", "").files["request.json"])
+    assert content["answers"] == [{"question": "How many days?", "answer": "30"}]
+    assert content["section"] == {
+        "path": "specs/a/spec.md",
+        "heading": "Edge Cases",
+        "first_line": 7,
+        "last_line": 9,
+    }
+    assert content["paths"] == ["src/", "docs/*.md"]
+
+
+@pytest.mark.parametrize(
+    ("stdout", "message"),
+    [
+        (b"noise\nwrote specs/x/spec.md\n", "wrote specs/x/spec.md"),
+        (b"wrote it\n\n \t\n", "wrote it"),
+        (b"", ""),
+        (b"\n\n", ""),
+        (b"x" * 900, "x" * 500),
+    ],
+)
+def test_the_template_agents_last_words_are_its_message(stdout: bytes, message: str) -> None:
+    report = TemplateAgent().report(0, stdout)
+    assert (report.exit_code, report.input_tokens, report.cost_usd, report.message) == (0, None, None, message)
 
 
 def test_codex_is_told_one_skill_and_one_endpoint() -> None:
@@ -70,10 +104,11 @@ def test_codex_is_told_one_skill_and_one_endpoint() -> None:
     assert "--trust" not in command.argv
 
 
-def test_codex_is_told_the_features_folder() -> None:
-    command = CodexCli("m").command(request(Phase.SPECKIT_TASKS, "", "specs/001-x"), "u", "k")
-    assert command.environment["SPECIFY_FEATURE_DIRECTORY"] == "specs/001-x"
-    assert "specs/001-x" in command.argv[-1]
+def test_codex_takes_the_model_a_request_names() -> None:
+    command = CodexCli("gpt-x").command(replace(request(), model='gpt-"y"\x7f'), "u", "k")
+    assert tomllib.loads(command.files["codex/config.toml"].decode())["model"] == 'gpt-"y"\x7f'
+    assert command.environment["SPECKIT_CODEX_MODEL"] == 'gpt-"y"\x7f'
+    assert (CodexCli.supports_model, TemplateAgent.supports_model) == (True, False)
 
 
 @pytest.mark.parametrize("agent", [TemplateAgent(), CodexCli("gpt-x")], ids=lambda agent: agent.name)

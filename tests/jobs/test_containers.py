@@ -18,9 +18,9 @@ from db.vocabulary import ErrorCode, Phase
 from jobs.agents import TemplateAgent
 from jobs.containers import ContainerLimits, DockerContainers
 from jobs.errors import AppError, TransientError, UserError
-from jobs.patches import AGENT_POLICY, INIT_POLICY, judge, parse_patch
+from jobs.patches import init_policy, judge, parse_patch
 from tests.jobs.git_server import git
-from tests.jobs.workplace import REPOSITORY, Rig, ScriptAgent, patch_adding
+from tests.jobs.workplace import AGENT_POLICY, REPOSITORY, Rig, ScriptAgent, folder_of, patch_adding
 
 pytestmark = pytest.mark.engine
 MIB = 1 << 20
@@ -38,11 +38,10 @@ async def test_the_whole_way_from_clone_to_push(rig: Rig) -> None:
         assert tree.agent_version.startswith("speckit-template-agent ")
         assert b"[FEATURE NAME]" in tree.templates["spec-template.md"]
         init = parse_patch(tree.init_patch)
-        judge(init, INIT_POLICY)
+        judge(init, init_policy())
         assert ".specify/scripts/bash/create-new-feature.sh" in {change.path for change in init.changes}
         specify = await w.work(Phase.SPECKIT_SPECIFY, "Let customers pay by invoice. Net 30, EU only.")
-        (change,) = parse_patch(specify).changes
-        folder = change.path.removesuffix("/spec.md")
+        folder = folder_of(specify)
         assert folder == "specs/001-customers-pay-invoice"
         plan = await w.work(Phase.SPECKIT_PLAN, folder=folder)
         tasks = await w.work(Phase.SPECKIT_TASKS, folder=folder)
@@ -91,7 +90,7 @@ async def test_a_checkpoint_brings_a_new_container_to_where_the_old_one_was(rig:
     async with rig.workplace() as w:
         tree = await w.take_in()
         specify = await w.work(Phase.SPECKIT_SPECIFY, "Pay by invoice")
-        folder = parse_patch(specify).changes[0].path.removesuffix("/spec.md")
+        folder = folder_of(specify)
         expected = await w.work(Phase.SPECKIT_PLAN, folder=folder)
     async with rig.workplace() as again:
         await again.take_in()

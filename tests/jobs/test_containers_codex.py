@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import docker
 import pytest
 
-from db.vocabulary import ErrorCode, Phase
+from db.vocabulary import AGENT_PHASES, ErrorCode, Phase
 from jobs.agents import CodexCli
 from jobs.errors import AppError, TransientError
 from jobs.gateway import Gateway
-from jobs.patches import AGENT_POLICY, judge, parse_patch
-from jobs.ports import AgentRequest
+from jobs.patches import judge, parse_patch
+from jobs.ports import AgentRequest, Section
 from tests.jobs.scripted_model import REAL_KEY, scripted_model
-from tests.jobs.workplace import DATE, Rig, ScriptAgent, Workplace, look_inside
+from tests.jobs.workplace import AGENT_POLICY, DATE, Rig, ScriptAgent, Workplace, look_inside
 
 pytestmark = pytest.mark.engine
 
@@ -75,6 +76,40 @@ async def test_codex_finds_the_skills_where_the_repository_has_none(rig: Rig, co
         await gateway.close()
     prompts = json.dumps(model.asked[0]["input"])
     assert "setup-plan" in prompts
+
+
+async def test_every_phase_calls_the_skill_it_is_named_after(rig: Rig, codex_image: str) -> None:
+    section = Section("specs/old.md", "Old", 1, 1)
+    async with scripted_model() as model:
+        gateway = Gateway(REAL_KEY, model.url)
+        async with rig.workplace(agent=CodexCli("gpt-test"), gateway=gateway, image=codex_image) as w:
+            await w.take_in()
+            for phase in AGENT_PHASES:
+                asked = AgentRequest(w.run_id, phase, REQUEST, DATE, "specs/001-x", (), section, ("src/",), "gpt-other")
+                report = await w.job.run_agent(w.agent, asked, w.output, 60)
+                assert (report.exit_code, report.result) == (0, b"")
+                assert model.asked[-1]["model"] == "gpt-other"
+                prompts = json.dumps(model.asked[-1]["input"])
+                command = phase.value.removeprefix("speckit_")
+                called = set(re.findall(r"source: .{0,3}templates/commands/(\w+)\.md", prompts))
+                assert called == ({command} if command != "refine" else set())
+                assert "Let customers pay" not in prompts
+        await gateway.close()
+    assert len(model.asked) == len(AGENT_PHASES)
+
+
+async def test_codex_leaves_a_result_and_works_in_the_project(rig: Rig, codex_image: str) -> None:
+    rig.server.create("acme/mono", {"README.md": b"x\n", "api/.specify/x": b"x\n", "api/specs/001-x/spec.md": b"x\n"})
+    tell = 'printf \'{"findings": [], "at": "%s"}\' "$PWD $SPECIFY_FEATURE_DIRECTORY $SPECIFY_FEATURE_NO_PERSIST"'
+    async with scripted_model(f"{tell} > /home/agent/speckit/result.json") as model:
+        gateway = Gateway(REAL_KEY, model.url)
+        async with rig.workplace(agent=CodexCli("gpt-test"), gateway=gateway, image=codex_image) as w:
+            await w.take_in("acme/mono", project="api")
+            asked = AgentRequest(w.run_id, Phase.SPECKIT_ANALYZE, "", DATE, "specs/001-x")
+            report = await w.job.run_agent(w.agent, asked, w.output, 60)
+            assert json.loads(report.result) == {"findings": [], "at": "/work/api specs/001-x 1"}
+            assert await w.paths() == {}
+        await gateway.close()
 
 
 @pytest.mark.parametrize(

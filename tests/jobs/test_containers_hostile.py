@@ -14,9 +14,9 @@ from jobs.agents import TemplateAgent
 from jobs.containers import ContainerLimits
 from jobs.containers.shape import host_config
 from jobs.errors import UserError
-from jobs.patches import AGENT_POLICY, judge, parse_patch
+from jobs.patches import judge, parse_patch
 from tests.jobs.git_server import TOKEN
-from tests.jobs.workplace import Rig, Workplace, look_inside
+from tests.jobs.workplace import AGENT_POLICY, Rig, Workplace, look_inside
 
 pytestmark = pytest.mark.engine
 MIB = 1 << 20

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from jobs.containers.git_container import DockerGitContainer
 from jobs.containers.job_container import DockerJobContainer
 from jobs.containers.session import Session
 from jobs.errors import AppError, TransientError, UserError
-from jobs.ports import AgentRequest, CloneSource, CommitIdentity, NamedPatch, PhaseOutput
+from jobs.ports import AgentReport, AgentRequest, CloneSource, CommitIdentity, NamedPatch, PhaseOutput
 from tests.jobs.workplace import DATE, ScriptAgent, Sink
 
 
@@ -47,6 +47,14 @@ async def session() -> AsyncIterator[tuple[Session, socket.socket]]:
         made.engine.close()
         await asyncio.sleep(0)
         theirs.close()
+
+
+@asynccontextmanager
+async def saying(theirs: socket.socket, speech: bytes) -> AsyncIterator[None]:
+    """Say more than a socket holds while nobody listens yet."""
+    speaking = asyncio.create_task(asyncio.to_thread(theirs.sendall, docker(speech)))
+    yield
+    await speaking
 
 
 async def ask(made: Session, output: PhaseOutput, seconds: float = 5) -> object:
@@ -111,6 +119,14 @@ async def test_silence_is_a_timeout_and_the_session_is_not_used_again() -> None:
             await ask(made, PhaseOutput(Sink(), Sink()))
 
 
+async def run_answered(answer: Mapping[str, object]) -> AgentReport:
+    """Run an agent in a container that answers so."""
+    async with session() as (made, theirs), saying(theirs, frame(b"r", json.dumps(answer).encode())):
+        request = AgentRequest(UUID(int=7), Phase.SPECKIT_PLAN, "", DATE)
+        job = DockerJobContainer(made, ContainerLimits(), None)
+        return await job.run_agent(ScriptAgent(), request, PhaseOutput(Sink(), Sink()), 5)
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
@@ -128,17 +144,12 @@ async def test_how_an_agent_ended_is_told_by_what_it_did_not_survive(
     answer: dict[str, object], code: ErrorCode | None
 ) -> None:
     """A child that the kernel took for its memory is nothing to tell when the agent went on without it."""
-    async with session() as (made, theirs):
-        theirs.sendall(docker(frame(b"r", json.dumps(answer).encode())))
-        job = DockerJobContainer(made, ContainerLimits(), None)
-        request = AgentRequest(UUID(int=7), Phase.SPECKIT_PLAN, "", DATE)
-        output = PhaseOutput(Sink(), Sink())
-        if code is None:
-            assert (await job.run_agent(ScriptAgent(), request, output, 5)).exit_code == answer["exit_code"]
-            return
-        with pytest.raises(UserError) as failed:
-            await job.run_agent(ScriptAgent(), request, output, 5)
-        assert failed.value.code is code
+    if code is None:
+        assert (await run_answered(answer)).exit_code == answer["exit_code"]
+        return
+    with pytest.raises(UserError) as failed:
+        await run_answered(answer)
+    assert failed.value.code is code
 
 
 async def test_a_token_in_gits_last_words_reaches_nobody() -> None:

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.vocabulary import ErrorCode
+from db.vocabulary import ErrorCode, Phase
 from jobs.errors import UserError
-from jobs.patches import AGENT_POLICY, INIT_POLICY, judge, parse_patch
+from jobs.patches import init_policy, judge, parse_patch, policy_for
 from tests.jobs.git_server import GIT, git
 
+AGENT_POLICY = policy_for(Phase.SPECKIT_SPECIFY, project="", feature_directory="")
 ZERO, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
 
 
@@ -266,9 +267,9 @@ def test_the_refusal_shows_a_hidden_name_openly() -> None:
 
 def test_what_specify_init_writes_needs_its_own_policy() -> None:
     skills = parse_patch(added(".agents/skills/speckit-plan/SKILL.md") + added(".specify/templates/a.md"))
-    judge(skills, INIT_POLICY)
+    judge(skills, init_policy())
     with pytest.raises(UserError):
-        judge(parse_patch(added("specs/a.md")), INIT_POLICY)
+        judge(parse_patch(added("specs/a.md")), init_policy())
 
 
 NAMES = st.text(

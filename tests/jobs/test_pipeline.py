@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from db.artifacts import resolve
-from db.models import AutomationArtifact, SpecAutomationRun
 from db.runs import claim, request_cancel
 from db.session import Database
-from db.vocabulary import AGENT_PHASES, ErrorCode, Phase, RunStatus, TaskStatus
+from db.vocabulary import MAIN_PHASES, ErrorCode, Phase, RunStatus, TaskStatus, Verb, phases_of
 from jobs.errors import TransientError
-from tests.jobs.fakes import BASE, FEATURE, added, fails, waits
-from tests.jobs.rig import Rig
+from tests.jobs.fake_tree import FEATURE, added, writes
+from tests.jobs.fakes import BASE, fails, waits
+from tests.jobs.rig import Rig, artifact
+
+PHASES = phases_of(Verb.SPECIFY)
 
 
 @pytest.fixture
 def rig(database: Database, tmp_path: Path) -> Rig:
     return Rig(database, tmp_path / "runs")
-
-
-@pytest.fixture
-async def sqlite_rig(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Rig]:
-    """For tables of many cases in which the database has no say."""
-    database = Database.open(sqlite_url)
-    yield Rig(database, tmp_path / "runs")
-    await database.close()
-
-
-def artifact(run: SpecAutomationRun, name: str, attempt: int = 1) -> AutomationArtifact:
-    return next(one for one in run.artifacts if (one.name, one.attempt) == (name, attempt))
-
-
-def read(rig: Rig, run: SpecAutomationRun, name: str, attempt: int = 1) -> bytes:
-    return resolve(rig.root, artifact(run, name, attempt)).read_bytes()
 
 
 # The whole way
@@ -68,7 +52,7 @@ async def test_a_run_ends_with_a_pull_request_and_nothing_left(rig: Rig) -> None
 async def test_the_requests_text_goes_to_specify_only(rig: Rig) -> None:
     await rig.finished()
     assert [(asked.phase, asked.text, asked.feature_directory) for asked in rig.world.requests] == [
-        (Phase.SPECKIT_SPECIFY, "Let customers pay by invoice.", ""),
+        (Phase.SPECKIT_SPECIFY, "Let customers pay by invoice.", FEATURE),
         (Phase.SPECKIT_PLAN, "", FEATURE),
         (Phase.SPECKIT_TASKS, "", FEATURE),
     ]
@@ -77,16 +61,16 @@ async def test_the_requests_text_goes_to_specify_only(rig: Rig) -> None:
 async def test_artifacts_are_whole_and_listed(rig: Rig) -> None:
     run = await rig.finished()
     names = {one.name for one in run.artifacts}
-    logs = {f"phase-{phase}.{stream}" for phase in Phase for stream in ("stdout", "stderr")}
-    patches = {f"phase-{phase}.patch" for phase in AGENT_PHASES}
+    logs = {f"phase-{phase}.{stream}" for phase in PHASES for stream in ("stdout", "stderr")}
+    patches = {f"phase-{phase}.patch" for phase in MAIN_PHASES}
     assert names == logs | patches | {"environment.json", "commit.json", "metrics.json"}
-    assert read(rig, run, "phase-speckit_plan.stdout") == b"worked on speckit_plan\n"
-    assert read(rig, run, "phase-speckit_specify.patch") == rig.world.patches[Phase.SPECKIT_SPECIFY]
-    metrics = json.loads(read(rig, run, "metrics.json"))
+    assert rig.read(run, "phase-speckit_plan.stdout") == b"worked on speckit_plan\n"
+    assert rig.read(run, "phase-speckit_specify.patch") == rig.world.taken[Phase.SPECKIT_SPECIFY]
+    metrics = json.loads(rig.read(run, "metrics.json"))
     assert (metrics["status"], metrics["input_tokens"], metrics["output_tokens"]) == ("succeeded", 30, 15)
-    assert [one["phase"] for one in metrics["phases"]] == [phase.value for phase in Phase if phase != Phase.CLEANUP]
-    assert json.loads(read(rig, run, "commit.json"))["head_sha"] == run.head_sha
-    assert json.loads(read(rig, run, "environment.json"))["image_id"] == "sha256:0"
+    assert [one["phase"] for one in metrics["phases"]] == [phase.value for phase in PHASES[:-1]]
+    assert json.loads(rig.read(run, "commit.json"))["head_sha"] == run.head_sha
+    assert json.loads(rig.read(run, "environment.json"))["image_id"] == "sha256:0"
     plan = next(state for state in run.task_states if state.phase == Phase.SPECKIT_PLAN)
     assert plan.stdout_path == artifact(run, "phase-speckit_plan.stdout").storage_path
     assert run.completed_at is not None
@@ -98,12 +82,20 @@ async def test_what_the_specification_says_is_kept_for_the_reports(rig: Rig) -> 
     specify = next(state for state in run.task_states if state.phase == Phase.SPECKIT_SPECIFY)
     assert specify.details == {
         "feature_directory": FEATURE,
-        "files": [{"path": f"{FEATURE}/spec.md", "added_lines": 7}],
+        "files": [{"path": f"{FEATURE}/spec.md", "added_lines": 10}],
         "heading": "Pay by invoice",
         "user_stories": ["Choose an invoice at checkout", "Get reminded"],
-        "open_questions": [{"path": f"{FEATURE}/spec.md", "line": 7, "text": "how many days?"}],
+        "requirements": [
+            {"id": "FR-001", "text": "[NEEDS CLARIFICATION: how many days?]"},
+            {"id": "FR-002", "text": "Customers see their invoices."},
+        ],
+        "open_questions": [{"path": f"{FEATURE}/spec.md", "line": 9, "text": "how many days?"}],
         "input_tokens": 10,
         "output_tokens": 5,
+        "cost_usd": None,
+        "summary": "",
+        "agent": "template",
+        "model": None,
     }
 
 
@@ -124,12 +116,12 @@ async def test_commits_are_made_by_the_app_for_the_requester(rig: Rig) -> None:
         "Co-authored-by: ada <42+ada@users.noreply.github.com>",
         f"Speckit-Run: {run.run_id}",
     ]
-    assert read(rig, run, "phase-git_clone.patch") == rig.world.init_patch
+    assert rig.read(run, "phase-git_clone.patch") == rig.world.init_patch
 
 
 async def test_nothing_in_a_commit_subject_acts(rig: Rig) -> None:
     heading = b"# Feature Specification: [skip ci] Fixes #12 GH-7 @everyone `rm`\n"
-    rig.world.patches[Phase.SPECKIT_SPECIFY] = added(f"{FEATURE}/spec.md", heading)
+    rig.world.deeds[Phase.SPECKIT_SPECIFY] = writes("spec.md", heading)
     await rig.finished()
     assert rig.world.commits[0][1][0].subject == "Specify: skip ci Fixes 12 everyone rm"
 
@@ -149,7 +141,7 @@ async def test_a_dry_run_pushes_nothing(rig: Rig) -> None:
     assert run.result_summary is not None
     assert "Dry run" in run.result_summary
     assert (rig.world.branches, rig.world.pull_requests, rig.world.tokens) == ({}, {}, ["clone_token"])
-    assert read(rig, run, "phase-speckit_tasks.patch")
+    assert rig.read(run, "phase-speckit_tasks.patch")
     assert (await rig.states(run.run_id))[Phase.COMMIT_PUSH] is TaskStatus.SKIPPED
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -15,24 +14,17 @@ from sqlalchemy.exc import OperationalError
 from db.models import SpecAutomationRun
 from db.runs import request_cancel
 from db.session import Database
-from db.vocabulary import AGENT_PHASES, ErrorCode, Phase, RunStatus, TaskStatus
+from db.vocabulary import MAIN_PHASES, ErrorCode, Phase, RunStatus, TaskStatus
 from jobs import pipeline
 from jobs.errors import TransientError, UserError
-from tests.jobs.fakes import BASE, added, fails, waits
+from tests.jobs.fake_tree import FEATURE, added
+from tests.jobs.fakes import BASE, fails, waits
 from tests.jobs.rig import FAST, Rig
 
 
 @pytest.fixture
 def rig(database: Database, tmp_path: Path) -> Rig:
     return Rig(database, tmp_path / "runs")
-
-
-@pytest.fixture
-async def sqlite_rig(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Rig]:
-    """For tables of many cases in which the database has no say."""
-    database = Database.open(sqlite_url)
-    yield Rig(database, tmp_path / "runs")
-    await database.close()
 
 
 DEATHS = [
@@ -74,9 +66,9 @@ async def test_the_next_worker_goes_on_where_one_died(sqlite_rig: Rig, step: str
     await sqlite_rig.pipeline().run(run_id)
     assert_one_of_everything(sqlite_rig, await sqlite_rig.run(run_id))
     finished_before = {asked.phase for asked in sqlite_rig.world.requests}
-    assert finished_before == set(AGENT_PHASES)
+    assert finished_before == set(MAIN_PHASES)
     # Only the phase a worker died in is asked of an agent again.
-    again = len(sqlite_rig.world.requests) - len(AGENT_PHASES)
+    again = len(sqlite_rig.world.requests) - len(MAIN_PHASES)
     assert again == (1 if step.startswith("patch:") else 0)
 
 
@@ -155,19 +147,19 @@ async def test_six_deploys_in_a_row_cost_no_try(rig: Rig) -> None:
         await asyncio.wait({work}, timeout=5)
     await rig.pipeline().run(run_id)
     assert_one_of_everything(rig, await rig.run(run_id))
-    assert [asked.phase for asked in rig.world.requests] == list(AGENT_PHASES)
+    assert [asked.phase for asked in rig.world.requests] == list(MAIN_PHASES)
 
 
 async def test_new_containers_get_the_tree_and_the_work_so_far(rig: Rig) -> None:
     run_id = await rig.open()
     await rig.worker_dies(run_id, "agent:speckit_tasks")
     await rig.pipeline().run(run_id)
-    patches = [rig.world.patches[phase] for phase in (Phase.SPECKIT_SPECIFY, Phase.SPECKIT_PLAN)]
+    patches = [rig.world.taken[phase] for phase in (Phase.SPECKIT_SPECIFY, Phase.SPECKIT_PLAN)]
     assert rig.world.replayed == [[], patches]
     assert [source.commit for source in rig.world.sources] == [None, BASE]
-    assert [asked.feature_directory for asked in rig.world.requests][-1] == "specs/001-invoices"
+    assert [asked.feature_directory for asked in rig.world.requests][-1] == FEATURE
     [(_, commits, _)] = rig.world.commits
-    assert [commit.patch for commit in commits] == [rig.world.patches[phase] for phase in AGENT_PHASES]
+    assert [commit.patch for commit in commits] == [rig.world.taken[phase] for phase in MAIN_PHASES]
 
 
 async def test_after_the_push_no_containers_are_needed(rig: Rig) -> None:

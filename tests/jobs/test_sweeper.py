@@ -14,9 +14,11 @@ from sqlalchemy import update
 from bot.intake import IntakeService
 from bot.queue import QueueUnavailable
 from db.deliveries import get_delivery
-from db.models import AutomationArtifact, Delivery, SpecAutomationRun
-from db.runs import claim, claim_finished, note_report, release
+from db.models import AutomationArtifact, SpecAutomationRun
+from db.records import Delivery
+from db.runs import begin, claim, claim_finished, finish_run, note_report, release
 from db.session import Database
+from db.turns import Limits
 from db.vocabulary import DeliveryOutcome, ErrorCode, Phase, RunStatus, TaskStatus
 from jobs.errors import TransientError
 from jobs.sweeper import Rhythm, Sweeper, SweptParts
@@ -67,6 +69,10 @@ def intake() -> Intake:
 
 @pytest.fixture
 def sweeper(rig: Rig, doorbell: Doorbell, intake: Intake) -> Sweeper:
+    return make_sweeper(rig, doorbell, intake, Limits())
+
+
+def make_sweeper(rig: Rig, doorbell: Doorbell, intake: Intake, limits: Limits) -> Sweeper:
     parts = SweptParts(
         database=rig.database,
         queue=doorbell,
@@ -76,6 +82,7 @@ def sweeper(rig: Rig, doorbell: Doorbell, intake: Intake) -> Sweeper:
         clock=rig.clock,
         artifact_root=rig.root,
         owner="sweeper",
+        limits=limits,
     )
     return Sweeper(parts, Rhythm(urgent=0.05, tidy=0.05), FAST)
 
@@ -134,6 +141,67 @@ async def test_it_goes_on_while_redis_is_away(rig: Rig, sweeper: Sweeper, doorbe
     sweeping.cancel()
     await asyncio.wait({sweeping})
     assert sweeping.cancelled()
+
+
+# Runs that wait for their turn
+
+
+async def test_waiting_runs_are_told_their_place(rig: Rig, sweeper: Sweeper) -> None:
+    long, fresh, held, over = [await rig.open() for _ in range(4)]
+    for run_id in (long, held, over):
+        await age(rig, run_id)
+    async with rig.database.transaction() as session:
+        assert await claim(session, held, "a worker", 45)
+        lease = await claim(session, over, "a worker", 45)
+        assert lease is not None
+        await begin(session, lease, "tests", datetime.now(UTC) + timedelta(hours=1))
+        await finish_run(session, lease, RunStatus.FAILED, "It ended.")
+    await sweeper.tell_waiting()
+    assert rig.world.waits_told == [long]
+    assert fresh not in rig.world.waits_told
+
+
+async def test_a_run_in_progress_that_nobody_holds_is_not_waiting(rig: Rig, sweeper: Sweeper) -> None:
+    run_id = await rig.open()
+    await age(rig, run_id)
+    await rig.worker_dies(run_id, "clone")
+    await sweeper.tell_waiting()
+    assert rig.world.waits_told == []
+
+
+async def test_only_so_many_are_told_in_one_round(rig: Rig, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.sweeper.MOST_TOLD", 2)
+    run_ids = [await rig.open() for _ in range(3)]
+    for place, run_id in enumerate(run_ids):
+        await age(rig, run_id, 600 - place)
+    await sweeper.tell_waiting()
+    assert rig.world.waits_told == run_ids[:2]
+
+
+async def test_a_place_that_cannot_be_told_is_told_in_the_next_round(rig: Rig, sweeper: Sweeper) -> None:
+    run_id = await rig.open()
+    await age(rig, run_id)
+    rig.world.at["waiting"].append(fails(RuntimeError("a bug")))
+    sweeping = asyncio.create_task(sweeper.run())
+    async with asyncio.timeout(20):
+        while not rig.world.waits_told:
+            await asyncio.sleep(0.02)
+    sweeping.cancel()
+    await asyncio.wait({sweeping})
+    assert set(rig.world.waits_told) == {run_id}
+
+
+async def test_what_a_limit_holds_back_is_not_enqueued(rig: Rig, doorbell: Doorbell, intake: Intake) -> None:
+    begun, waiting = [await rig.open(writer_key="issue:3") for _ in range(2)]
+    for run_id in (begun, waiting):
+        await age(rig, run_id)
+    async with rig.database.transaction() as session:
+        assert await claim(session, begun, "a worker", 45)
+    other = await rig.open()
+    await age(rig, other)
+    for limits, woken in ((Limits(repository=1), []), (Limits(), [(other, 1)])):
+        await make_sweeper(rig, doorbell, intake, limits).wake_runs()
+        assert doorbell.known == woken
 
 
 # Deliveries

@@ -24,6 +24,7 @@ from db.vocabulary import ErrorCode, RunStatus, TaskStatus
 from jobs.errors import AppError, TransientError, UserError
 from jobs.running import RunsOfThisProcess
 from jobs.worker import JobListener, pipeline_error
+from jobs.worker import _doorbell as doorbell
 from tests.jobs.fakes import waits
 from tests.jobs.rig import Rig
 from tests.redis_server import RedisServer
@@ -48,7 +49,7 @@ def rig(database: Database, tmp_path: Path) -> Rig:
 async def worker(rig: Rig, redis_url: str, at_most: int = 2) -> AsyncIterator[RunsOfThisProcess]:
     """A worker that listens, and is stopped as run_worker stops it."""
     async with queue(redis_url) as jobs:
-        runs = RunsOfThisProcess(rig.pipeline(wake_next=jobs.enqueue_run), at_most)
+        runs = RunsOfThisProcess(rig.pipeline(wake_next=doorbell(jobs)), at_most)
         listener = JobListener(redis_url, runs, 60)
         listening = asyncio.create_task(listener.listen())
         try:

@@ -17,14 +17,16 @@ from db.vocabulary import Phase
 from jobs.agents import TemplateAgent
 from jobs.containers import ContainerLimits, DockerContainers
 from jobs.gateway import Gateway
-from jobs.patches import parse_patch
+from jobs.patches import parse_patch, policy_for
 from jobs.ports import (
     Agent,
     AgentCommand,
     AgentReport,
     AgentRequest,
+    Clone,
     CloneSource,
     CommitIdentity,
+    Committed,
     GitContainer,
     JobContainer,
     NamedPatch,
@@ -33,9 +35,13 @@ from jobs.ports import (
 )
 from tests.jobs.git_server import TOKEN, GitServer
 
+AGENT_POLICY = policy_for(Phase.SPECKIT_SPECIFY, project="", feature_directory="")
+"""For an agent whose feature has no folder yet."""
+
 DATE = datetime(2026, 11, 22, tzinfo=UTC)
 IDENTITY = CommitIdentity("speckit-bot", "bot@example.invalid", DATE, ("Speckit-Run: 7",))
 REPOSITORY = "acme/shop"
+BRANCH = "speckit/x/1"
 FILES = {"README.md": b"# Shop\n", "src/shop.py": b"price = 1\n"}
 WITH_SPEC_KIT = {
     **FILES,
@@ -57,12 +63,14 @@ class Sink:
 
 @dataclass
 class ScriptAgent:
-    """An agent that is a shell script, run in the tree."""
+    """An agent that is a shell script, run in the tree. ``result_file`` is what it leaves in its home."""
 
     script: str = "true"
+    result_file: str = ""
     name: str = "script"
     integration: str = "codex"
     needs_gateway: bool = False
+    supports_model: bool = False
     runtime_env: Mapping[str, str] = field(default_factory=dict)
 
     def version_argv(self) -> Sequence[str]:
@@ -70,7 +78,8 @@ class ScriptAgent:
 
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         environment = {"GATEWAY_URL": gateway_url, "GATEWAY_KEY": gateway_key}
-        return AgentCommand(["bash", "/home/agent/agent.sh"], environment, {"agent.sh": self.script.encode()})
+        files = {"agent.sh": self.script.encode()}
+        return AgentCommand(["bash", "/home/agent/agent.sh"], environment, files, self.result_file)
 
     def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
         return AgentReport(exit_code, message=stdout_tail.decode(errors="replace"))
@@ -94,15 +103,21 @@ class Workplace:
         cloned = await self.git.clone(CloneSource(self.server.url(name), branch, commit), TOKEN, self.output)
         return cloned.commit
 
-    async def take_in(self, name: str = REPOSITORY) -> PreparedTree:
-        """Clone, hand over, prepare."""
-        await self.clone(name)
-        await self.job.receive_tree(self.git, self.output)
-        return await self.job.prepare_tree(self.agent, self.output)
+    async def look(self, name: str, *, project: str = "", branches: bool = False) -> Clone:
+        """Clone, for what a run learns of the repository."""
+        source = CloneSource(self.server.url(name), "main", None, project, branches)
+        return await self.git.clone(source, TOKEN, self.output)
 
-    async def run(self, script: str, seconds: float = 30, gateway: bool = False) -> AgentReport:
+    async def take_in(self, name: str = REPOSITORY, *, project: str = "") -> PreparedTree:
+        """Clone, hand over, prepare."""
+        await self.look(name, project=project)
+        await self.job.receive_tree(self.git, self.output)
+        return await self.job.prepare_tree(self.agent, self.output, project)
+
+    async def run(self, script: str, seconds: float = 30, gateway: bool = False, result_file: str = "") -> AgentReport:
         request = AgentRequest(self.run_id, Phase.SPECKIT_SPECIFY, "", DATE)
-        return await self.job.run_agent(ScriptAgent(script, needs_gateway=gateway), request, self.output, seconds)
+        agent = ScriptAgent(script, result_file, needs_gateway=gateway)
+        return await self.job.run_agent(agent, request, self.output, seconds)
 
     async def work(self, phase: Phase, text: str = "", folder: str = "") -> bytes:
         """One phase of the template agent, and its patch."""
@@ -117,12 +132,16 @@ class Workplace:
         changes = parse_patch(await self.job.take_patch(self.output)).changes
         return {change.path: change.kind for change in changes}
 
-    async def commit(self, *patches: bytes, branch: str = "speckit/x/1") -> str:
+    async def commits(self, *patches: bytes, branch: str = BRANCH) -> Committed:
         named = [NamedPatch(f"Part {number}", patch) for number, patch in enumerate(patches, start=1)]
         return await self.git.commit(branch, named, IDENTITY, self.output)
 
-    async def push(self, name: str = REPOSITORY, branch: str = "speckit/x/1", token: str = TOKEN) -> None:
-        await self.git.push(self.server.url(name), branch, token, self.output)
+    async def commit(self, *patches: bytes, branch: str = BRANCH) -> str:
+        """Commit, and return the head."""
+        return (await self.commits(*patches, branch=branch)).head
+
+    async def push(self, name: str = REPOSITORY, branch: str = BRANCH, expected: str | None = None) -> None:
+        await self.git.push(self.server.url(name), branch, TOKEN, self.output, expected)
 
 
 @dataclass
@@ -162,6 +181,12 @@ class Rig:
         finally:
             await asyncio.shield(containers.remove(run_id))
             containers.close()
+
+
+def folder_of(patch: bytes) -> str:
+    """The folder of the specification that a patch adds."""
+    (spec,) = (change.path for change in parse_patch(patch).changes if change.path.endswith("/spec.md"))
+    return spec.removesuffix("/spec.md")
 
 
 def look_inside(engine: docker.DockerClient, container_id: str, command: str) -> bytes:

@@ -65,6 +65,10 @@ class Company:
     receiver: Receiver
     http: aiohttp.ClientSession
 
+    def listen(self, *events: str) -> None:
+        """Let the App hear of other events than its manifest asks for."""
+        self.hub.installation(self.installation).events = events
+
     def jwt(self, **claims: object) -> str:
         now = int(time.time())
         content = {"iat": now - 60, "exp": now + 540, "iss": str(self.app.id), **claims}

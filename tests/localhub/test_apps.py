@@ -57,6 +57,12 @@ async def test_another_key_or_algorithm_cannot_sign(company: Company) -> None:
         assert (status, body["message"]) == (401, "A JSON web token could not be decoded")
 
 
+def test_a_manifest_must_ask_for_the_permissions_of_its_events(company: Company) -> None:
+    manifest = {"default_permissions": {"issues": "read"}, "default_events": ["issues", "check_run", "push"]}
+    with pytest.raises(ValueError, match="not supported by permissions: check_run, push"):
+        company.hub.register_app("deaf", manifest, webhook_url="", webhook_secret="", public_key_pem="")
+
+
 async def test_a_clock_that_is_wrong_shows(company: Company) -> None:
     company.hub.faults.clock_skew = -600
     status, body, _ = await company.api("GET", "/app", company.jwt())

@@ -33,6 +33,96 @@ async def test_branches_commits_and_contents(company: Company) -> None:
     assert (status, body["message"]) == (404, "No commit found for the ref gone")
 
 
+async def test_contents_as_a_configuration_reader_needs_them(company: Company) -> None:
+    hub = company.hub
+    config = hub.create_repository(
+        "acme/.github", {"speckit.yml": "agent: template\n", "big": b"x" * (1024 * 1024 + 1)}
+    )
+    hub.installation(company.installation).repositories.append(config)
+    token = await company.token(config, contents="read")
+    status, body, _ = await company.api("GET", "/repos/acme/.github/contents/speckit.yml", token)
+    assert (status, body["type"], body["encoding"], body["size"], body["path"]) == (
+        200,
+        "file",
+        "base64",
+        16,
+        "speckit.yml",
+    )
+    assert base64.b64decode(body["content"]) == b"agent: template\n"
+    assert body["sha"] == config.git.write_object("blob", b"agent: template\n")
+    _, body, _ = await company.api("GET", "/repos/acme/.github/contents/big", token)
+    assert (body["encoding"], body["content"], body["size"]) == ("none", "", 1024 * 1024 + 1)
+    assert (await company.api("GET", "/repos/acme/.github/contents/gone.yml", token))[0] == 404
+    sha = hub.commit_files(config, "side", {"speckit.yml": None})
+    assert (await company.api("GET", f"/repos/acme/.github/contents/speckit.yml?ref={sha}", token))[0] == 404
+    assert (await company.api("GET", "/repos/acme/.github/contents/speckit.yml?ref=main", token))[0] == 200
+    deaf = await company.token(config, issues="read")
+    assert (await company.api("GET", "/repos/acme/.github/contents/speckit.yml", deaf))[0] == 403
+    assert [each.kind for each in hub.violations] == ["permission"]
+    assert (await look_at(company, "/acme/.github")).startswith("<!doctype html>")
+
+
+async def look_at(company: Company, path: str) -> str:
+    async with company.http.get(company.hub.url + path) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def test_branches_come_in_pages_and_by_prefix(company: Company) -> None:
+    sha = company.hub.branches(company.shop)["main"]
+    for number in range(5):
+        company.shop.git.write_ref(f"refs/heads/speckit/{number:03}-x", sha)
+    token = await company.token(company.shop, contents="read")
+    _, first, headers = await company.api("GET", "/repos/acme/shop/branches?per_page=4", token)
+    assert 'rel="next"' in headers["Link"]
+    _, second, _ = await company.api("GET", "/repos/acme/shop/branches?per_page=4&page=2", token)
+    assert [each["name"] for each in first + second] == ["main", *(f"speckit/{number:03}-x" for number in range(5))]
+    _, found, _ = await company.api("GET", "/repos/acme/shop/git/matching-refs/heads/speckit/00", token)
+    assert len(found) == 5
+    assert found[0]["object"] == {"sha": sha, "type": "commit", "url": found[0]["object"]["url"]}
+    assert (await company.api("GET", "/repos/acme/shop/git/matching-refs/heads/none", token))[1] == []
+
+
+async def test_pull_requests_are_filtered_and_come_in_pages(company: Company) -> None:
+    for number in range(3):
+        company.hub.commit_files(company.shop, f"b{number}", {f"{number}": "x"})
+        company.hub.open_pull_request(company.shop, f"b{number}", "main", f"P{number}", author="alice")
+    company.hub.commit_files(company.shop, "release", {"r": "r"})
+    company.hub.commit_files(company.shop, "b9", {"9": "x"})
+    company.hub.open_pull_request(company.shop, "b9", "release", "P9", author="alice")
+    company.hub.set_state(company.hub.pull_request(company.shop, 2), "closed")
+    token = await company.token(company.shop, pull_requests="read")
+
+    async def titles(query: str) -> list[str]:
+        return [each["title"] for each in (await company.api("GET", f"{PULLS}?{query}", token))[1]]
+
+    assert await titles("state=open&base=main") == ["P2", "P1"]
+    assert await titles("state=all&head=acme:b0&base=main") == ["P0"]
+    assert await titles("base=release") == ["P9"]
+    assert await titles("state=all&per_page=2&page=2") == ["P1", "P0"]
+    assert await titles("state=all&direction=asc&per_page=1") == ["P0"]
+
+
+async def test_two_commits_are_compared(company: Company) -> None:
+    company.hub.commit_files(company.shop, "side", {"b": "b"})
+    token = await company.token(company.shop, contents="read")
+    _, body, _ = await company.api("GET", "/repos/acme/shop/compare/main...side", token)
+    assert (body["status"], body["ahead_by"], body["behind_by"]) == ("ahead", 1, 0)
+    assert [each["filename"] for each in body["files"]] == ["b"]
+
+
+async def test_apps_and_accounts_can_be_looked_up(company: Company) -> None:
+    _, body, _ = await company.api("GET", "/users/speckit-bot%5Bbot%5D")
+    assert (body["login"], body["type"], body["id"]) == ("speckit-bot[bot]", "Bot", company.app.bot.id)
+    assert (await company.api("GET", "/users/nobody"))[0] == 404
+    _, body, _ = await company.api("GET", "/apps/speckit-bot")
+    assert body["id"] == company.app.id
+    assert (await company.api("GET", "/apps/none"))[0] == 404
+    token = await company.token(company.shop, metadata="read")
+    assert (await company.api("GET", "/repos/acme/shop/collaborators/alice", token))[0] == 204
+    assert (await company.api("GET", "/repos/acme/shop/collaborators/mallory", token))[0] == 404
+
+
 async def test_an_empty_repository_says_so(company: Company) -> None:
     company.hub.create_repository("acme/empty")
     status, body, _ = await company.api("GET", "/repos/acme/empty/contents/")

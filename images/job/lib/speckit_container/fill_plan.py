@@ -1,11 +1,24 @@
-"""plan.md from spec.md and a look at the tree, without a model: what can be seen, and what is still to be decided."""
+"""plan.md from spec.md and a look at the tree, without a model: what can be seen, and what is still to be decided.
+
+A wish for the plan goes to the line of the technical context that it names, or whose words it uses; else it is noted.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from speckit_container.markdown import Section, joined, sections, without_comments
+from speckit_container.markdown import (
+    Section,
+    fill,
+    in_line,
+    joined,
+    sections,
+    sentences,
+    without_comments,
+    without_marks,
+)
+from speckit_container.spec_parts import feature_name, requirements
 
 LANGUAGES = (
     ("pyproject.toml", "Python"),
@@ -22,8 +35,23 @@ LANGUAGES = (
     ("Package.swift", "Swift"),
     ("mix.exs", "Elixir"),
 )
+WORDS_OF_FIELDS = (
+    ("Storage", r"postgres\w*|mysql|mariadb|sqlite|mongodb|redis|databases?|stored?|storage"),
+    ("Testing", r"pytest|unittest|junit|jest|vitest|tests?|tested|testing|coverage"),
+    ("Performance", r"latency|throughput|milliseconds?|ms|seconds?|req/s|p95|p99|fps"),
+    ("Scale", r"concurrent|scale|scales|\d+\s*(?:k|m|million|thousand)?\s*users"),
+    ("Constraints", r"offline|memory|at most|no more than|budget|must not|never|without"),
+    ("Target Platform", r"linux|windows|macos|ios|android|browsers?|docker|kubernetes|aws|azure|gcp|servers?"),
+    ("Project Type", r"cli|command line|web service|web app|mobile app|desktop app"),
+    (
+        "Primary Dependencies",
+        r"django|flask|fastapi|react|vue|angular|svelte|spring|rails|express|frameworks?|librar\w+",
+    ),
+    ("Language", r"python|java|javascript|typescript|go|golang|rust|ruby|php|swift|kotlin|elixir|scala"),
+)
 MOST_FOLDERS = 20
 MOST_PRINCIPLES = 20
+MOST_WISHES = 200
 OPEN = "NEEDS CLARIFICATION (nothing in the specification or the tree says it)"
 NOTE = (
     "> **How this draft was made**: the agent `template` filled Spec Kit's template from `spec.md` and from what the "
@@ -31,66 +59,82 @@ NOTE = (
 )
 
 
-def fill_plan(template: str, spec: str, feature: str, date: str, root: Path) -> str:
-    """The whole file. ``root`` is the repository's folder."""
+def fill_plan(template: str, spec: str, folder: str, date: str, root: Path, wishes: str = "") -> str:
+    """The whole file. ``folder`` is the feature's, ``root`` the project's."""
     parts = sections(without_comments(template))
     title = feature_name(spec)
     for part in parts:
         part.title = part.title.replace("[FEATURE]", title)
-        text = "\n".join(part.lines)
-        text = text.replace("[###-feature-name]", feature).replace("[###-feature]", feature)
-        part.lines = text.replace("[DATE]", date).replace("[link]", "[spec.md](spec.md)").split("\n")
-    _fill(parts, "Summary", ["", *_summary(spec), "", NOTE, ""])
-    _fill_context(parts, root)
-    _fill(parts, "Constitution Check", ["", *_gates(root), ""])
-    _fill(parts, "Documentation (this feature)", ["", "```text", *_documents(feature), "```", ""])
-    _fill(parts, "Source Code", ["", "```text", *_folders(root), "```", "", *_decision(), ""])
-    _fill(parts, "Complexity Tracking", ["", "No violation is known: no technical decision was made yet.", ""])
+        part.lines = _head(part.lines, folder, date)
+    fill(parts, "Summary", ["", *_summary(spec), "", NOTE, ""])
+    _fill_context(parts, root, sentences(wishes)[:MOST_WISHES])
+    fill(parts, "Constitution Check", ["", *_gates(root), ""])
+    fill(parts, "Documentation (this feature)", ["", "```text", *_documents(folder), "```", ""])
+    fill(parts, "Source Code", ["", "```text", *_folders(root), "```", "", *_decision(), ""])
+    fill(parts, "Complexity Tracking", ["", "No violation is known: no technical decision was made yet.", ""])
     return joined(parts)
 
 
-def feature_name(document: str) -> str:
-    """The name in the first heading of a spec.md."""
-    found = re.search(r"^#\s+(?:Feature Specification:\s*)?(.+?)\s*$", document, re.MULTILINE)
-    return found.group(1) if found else "Untitled feature"
-
-
-def requirements(spec: str) -> list[str]:
-    """The functional requirements as (``FR-001: ...``)."""
-    found = re.findall(r"^- \*\*(FR-\d+)\*\*:\s*(.+?)\s*$", spec, re.MULTILINE)
-    return [f"{number}: {text}" for number, text in found]
-
-
-def _fill(parts: list[Section], title: str, lines: list[str]) -> None:
-    for part in parts:
-        if part.title.startswith(title):
-            part.lines = lines
+def _head(lines: list[str], folder: str, date: str) -> list[str]:
+    name = folder.rpartition("/")[2]
+    text = "\n".join(lines).replace("specs/[###-feature-name]", folder).replace("[###-feature-name]", name)
+    text = text.replace("specs/[###-feature]", folder).replace("[###-feature]", name)
+    return text.replace("[DATE]", date).replace("[link]", "[spec.md](spec.md)").split("\n")
 
 
 def _summary(spec: str) -> list[str]:
-    asked = requirements(spec)
+    asked = [f"{requirement.id}: {without_marks(requirement.text)}" for requirement in requirements(spec, "FR")]
     count = f"{len(asked)} functional requirement{'s' if len(asked) != 1 else ''}"
     lines = [f"{feature_name(spec)}: {count} in [spec.md](spec.md)."]
     return [*lines, "", *(f"- {text}" for text in asked[:10])] if asked else lines
 
 
-def _fill_context(parts: list[Section], root: Path) -> None:
+def _fill_context(parts: list[Section], root: Path, wishes: list[str]) -> None:
     language = next((name for file, name in LANGUAGES if (root / file).is_file()), "")
-    for part in parts:
-        if not part.title.startswith("Technical Context"):
+    context = next((part for part in parts if part.title.startswith("Technical Context")), None)
+    names = re.findall(r"^\*\*([^*]+)\*\*:", "\n".join(context.lines), re.MULTILINE) if context else []
+    wished = _by_field(names, wishes)
+    noted = [f"- {in_line(wish)}" for wish in wished.pop("", [])]
+    notes = ["", "**Asked for with this plan, still to be worked in**:", "", *noted, ""] if noted else []
+    if context is None:
+        if notes:
+            parts.append(Section(2, "Notes", notes))
+        return
+    made = []
+    for line in context.lines:
+        found = re.match(r"(\*\*([^*]+)\*\*:\s*)\[.*\]\s*$", line)
+        if found is None:
+            made.append(line)
+        elif found.group(2) in wished:
+            made.append(f"{found.group(1)}{'; '.join(map(in_line, wished[found.group(2)]))} (asked for with this plan)")
+        elif found.group(2).startswith("Language") and language:
+            made.append(f"{found.group(1)}{language} (from the files at the top of the repository), version: {OPEN}")
+        else:
+            made.append(found.group(1) + OPEN)
+    context.lines = [*made, *notes]
+
+
+def _by_field(names: list[str], wishes: list[str]) -> dict[str, list[str]]:
+    """The wishes by the field of the technical context they belong to; under an empty name those that fit none."""
+    found: dict[str, list[str]] = {}
+    for wish in wishes:
+        label, colon, rest = wish.partition(":")
+        named = next((name for name in names if colon and rest.strip() and _is_called(name, label)), "")
+        if named:
+            found.setdefault(named, []).append(rest.strip().rstrip("."))
             continue
-        made = []
-        for line in part.lines:
-            found = re.match(r"(\*\*([^*]+)\*\*:\s*)\[.*\]\s*$", line)
-            if found is None:
-                made.append(line)
-            elif found.group(2).startswith("Language") and language:
-                made.append(
-                    f"{found.group(1)}{language} (from the files at the top of the repository), version: {OPEN}"
-                )
-            else:
-                made.append(found.group(1) + OPEN)
-        part.lines = made
+        begin = next(
+            (field for field, words in WORDS_OF_FIELDS if re.search(rf"\b(?:{words})\b", wish, re.IGNORECASE)), None
+        )
+        field = next((name for name in names if begin and name.startswith(begin)), "")
+        found.setdefault(field, []).append(wish.rstrip(".") if field else wish)
+    return found
+
+
+def _is_called(name: str, label: str) -> bool:
+    """Whether a wish's label (``Language``) is the field's name (``Language/Version``) or a part of it."""
+    asked = label.strip().casefold()
+    return asked in (name.casefold(), *(part.strip() for part in name.casefold().split("/")))
 
 
 def _gates(root: Path) -> list[str]:
@@ -98,14 +142,14 @@ def _gates(root: Path) -> list[str]:
     text = path.read_text("utf-8", "replace") if path.is_file() else ""
     if not text.strip() or re.search(r"\[[A-Z0-9_]{4,}\]", text):
         return ["The repository's constitution is not filled in yet, so there is no gate to pass."]
-    found = re.findall(r"^###\s+(.+?)\s*$", text, re.MULTILINE)[:MOST_PRINCIPLES]
+    found = re.findall(r"^###[ \t]+(.*\S)", text, re.MULTILINE)[:MOST_PRINCIPLES]
     if not found:
         return ["To be checked by a reviewer against `.specify/memory/constitution.md`."]
     return ["To be checked by a reviewer; none was judged here:", "", *(f"- [ ] {principle}" for principle in found)]
 
 
-def _documents(feature: str) -> list[str]:
-    return [f"specs/{feature}/", "├── spec.md", "├── plan.md", "└── tasks.md"]
+def _documents(folder: str) -> list[str]:
+    return [f"{folder}/", "├── spec.md", "├── plan.md", "└── tasks.md"]
 
 
 def _folders(root: Path) -> list[str]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from speckit_container.branch_listing import BranchListing
 from speckit_container.frames import Channel, Refused
 from speckit_container.git_settings import environment, make_repository
 from speckit_container.programs import collect, pipe, run
+from speckit_container.tree_look import TreeLook, numbering_of
 
 REPOSITORY = Path("/work/repository.git")
 BASE = "refs/speckit/base"
@@ -44,6 +46,23 @@ class GitRole:
 
     def _clone(self, request: dict[str, Any]) -> dict[str, Any]:
         make_repository(REPOSITORY)
+        listing = self._begin_listing(request) if request["want_branches"] else None
+        try:
+            self._fetch(request)
+        finally:
+            # Not left behind with a token in its environment, and not mixed with the words of the fetch.
+            if listing is not None and (said := listing.wait()):
+                self._channel.send(b"e", said)
+        commit = self._git("rev-parse", "--verify", f"{BASE}^{{commit}}").decode().strip()
+        look = self._look_at_tree(commit, TreeLook(request["project"], request["max_files"], request["max_bytes"]))
+        return {
+            "commit": commit,
+            **look.facts(),
+            "numbering": numbering_of(self._git("cat-file", "blob", look.options) if look.options else b""),
+            "remote_branches": listing.branches() if listing is not None else [],
+        }
+
+    def _fetch(self, request: dict[str, Any]) -> None:
         url, wanted = request["url"], request.get("commit") or f"refs/heads/{request['base_branch']}"
         code, said = self._remote(
             ["fetch", "--no-tags", "--depth=1", "--no-write-fetch-head", "--", url, f"+{wanted}:{BASE}"],
@@ -53,19 +72,18 @@ class GitRole:
             if "couldn't find remote ref" in said and self._has_no_branches(request):
                 raise Refused("empty")
             raise Refused("fetch", said=said)
-        commit = self._git("rev-parse", "--verify", f"{BASE}^{{commit}}").decode().strip()
-        found = self._look_at_tree(commit, request["max_files"], request["max_bytes"])
-        return {"commit": commit, **found}
+
+    def _begin_listing(self, request: dict[str, Any]) -> BranchListing:
+        argv = ["git", "ls-remote", "--heads", "--", request["url"]]
+        return BranchListing(argv, _remote_environment(request), request["timeout"])
 
     def _has_no_branches(self, request: dict[str, Any]) -> bool:
         lines: list[bytes] = []
         code, _ = self._remote(["ls-remote", "--heads", "--", request["url"]], request, keep=lines)
         return code == 0 and not b"".join(lines).strip()
 
-    def _look_at_tree(self, commit: str, max_files: int, max_bytes: int) -> dict[str, Any]:
-        """List the tree without unpacking it; stop as soon as it is too large."""
-        files = size = 0
-        has_spec_kit = False
+    def _look_at_tree(self, commit: str, look: TreeLook) -> TreeLook:
+        """List the tree without unpacking it; stop as soon as ``look`` refuses it."""
         process = subprocess.Popen(
             ["git", "ls-tree", "-r", "-t", "-z", "-l", "--full-tree", commit],
             env=environment(variables={"GIT_DIR": str(REPOSITORY)}),
@@ -73,22 +91,13 @@ class GitRole:
         )
         stream = pipe(process.stdout)
         try:
-            for mode, path, length in _entries(stream):
-                files += 1
-                size += length
-                if files > max_files or size > max_bytes:
-                    raise Refused("large", files=files, bytes=size)
-                top = path.split(b"/", 1)[0]
-                if top in (b"specs", b".specify") and mode in (b"120000", b"160000"):
-                    raise Refused("unsafe", path=path.decode("utf-8", "backslashreplace"), mode=mode.decode())
-                if path in (b"specs", b".specify") and mode != b"040000":
-                    raise Refused("unsafe", path=path.decode(), mode=mode.decode())
-                has_spec_kit = has_spec_kit or path == b".specify"
+            for mode, object_id, size, path in _entries(stream):
+                look.take(mode, object_id, size, path)
         finally:
             process.kill()
             process.wait()
             stream.close()
-        return {"has_spec_kit": has_spec_kit, "files": files, "bytes": size}
+        return look
 
     def _archive(self, request: dict[str, Any]) -> dict[str, Any]:
         process = subprocess.Popen(
@@ -112,6 +121,7 @@ class GitRole:
         Path("/work/index").unlink(missing_ok=True)
         self._git("read-tree", parent, variables=index)
         changes: list[str] = []
+        shas: list[str] = []
         start = 0
         for entry in request["commits"]:
             patch = data[start : start + entry["size"]]
@@ -122,8 +132,9 @@ class GitRole:
             changes.append(base64.b64encode(raw).decode())
             if raw:
                 parent = self._make_commit(tree, parent, entry["message"], request["identity"])
+            shas.append(parent if raw else "")
         self._git("update-ref", f"refs/heads/{request['branch']}", parent)
-        return {"head": parent, "changes": changes}
+        return {"head": parent, "shas": shas, "changes": changes}
 
     def _make_commit(self, tree: str, parent: str, message: str, identity: dict[str, str]) -> str:
         made = self._git(
@@ -138,26 +149,36 @@ class GitRole:
         return made.decode().strip()
 
     def _push(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Create the branch, or move it forward from exactly ``expected``. Raises Refused ``push`` with where the
+        branch is now (``remote``: a commit, empty where there is no branch, None where that could not be seen)."""
         ref = f"refs/heads/{request['branch']}"
         head = self._git("rev-parse", "--verify", f"{ref}^{{commit}}").decode().strip()
+        expected = request["expected"] or ""
+        if expected:
+            # A lease allows git any move: that this one only adds commits is seen to here.
+            self._git("merge-base", "--is-ancestor", expected, head, refuse="no_descendant")
         kept: list[bytes] = []
-        # An empty expectation means: the branch must not exist. Where it does, at our commit, git says "up to date".
+        # An empty expectation means: the branch must not exist. Where it is at our commit, git says "up to date".
+        lease = f"--force-with-lease={ref}:{expected}"
         code, said = self._remote(
-            ["push", "--porcelain", "--no-verify", f"--force-with-lease={ref}:", "--", request["url"], f"{head}:{ref}"],
-            request,
-            keep=kept,
+            ["push", "--porcelain", "--no-verify", lease, "--", request["url"], f"{head}:{ref}"], request, keep=kept
         )
-        if code != 0 and self._remote_head(ref, request) != head:
-            raise Refused("push", said=b"".join(kept).decode("utf-8", "replace")[-TAIL:] + said)
+        if code != 0 and (remote := self._remote_head(ref, request)) != head:
+            raise Refused("push", said=b"".join(kept).decode("utf-8", "replace")[-TAIL:] + said, remote=remote)
         return {"head": head}
 
     def _remote_head(self, ref: str, request: dict[str, Any]) -> str | None:
-        """Where the branch is on the remote. A push whose answer was lost, and which curl sent again, is refused the
-        second time although the first one did it: only a look tells."""
+        """Where the branch is on the remote: empty where it is not, None where nobody could tell.
+
+        A push whose answer was lost, and which curl sent again, is refused the second time although the first one did
+        it: only a look tells.
+        """
         kept: list[bytes] = []
         code, _ = self._remote(["ls-remote", "--", request["url"], ref], request, keep=kept)
-        head, _, name = b"".join(kept).decode("utf-8", "replace").partition("\t")
-        return head if code == 0 and name.strip() == ref else None
+        if code != 0:
+            return None
+        lines = b"".join(kept).decode("utf-8", "replace").splitlines()
+        return next((head for head, _, name in (line.partition("\t") for line in lines) if name == ref), "")
 
     def _remote(
         self, arguments: Sequence[str], request: dict[str, Any], keep: list[bytes] | None = None
@@ -173,16 +194,8 @@ class GitRole:
             elif keep is not None:
                 keep.append(chunk)
 
-        header = []
-        if token := request.get("token"):
-            login = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-            header = [(f"http.{request['url']}.extraHeader", f"Authorization: Basic {login}")]
         ended = run(
-            ["git", *arguments],
-            environment(header, {"GIT_DIR": str(REPOSITORY)}),
-            pass_on,
-            timeout=request["timeout"],
-            limit=8 << 20,
+            ["git", *arguments], _remote_environment(request), pass_on, timeout=request["timeout"], limit=8 << 20
         )
         if ended.timed_out:
             raise Refused("slow", seconds=request["timeout"])
@@ -204,12 +217,21 @@ class GitRole:
         return out
 
 
-def _entries(stream: Any) -> Any:
-    """Split the output of ``git ls-tree -z -l`` into (mode, path, bytes)."""
+def _remote_environment(request: dict[str, Any]) -> dict[str, str]:
+    """Of one git process that speaks with the remote, and the only place where the token is."""
+    header = []
+    if token := request.get("token"):
+        login = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        header = [(f"http.{request['url']}.extraHeader", f"Authorization: Basic {login}")]
+    return environment(header, {"GIT_DIR": str(REPOSITORY)})
+
+
+def _entries(stream: IO[bytes]) -> Iterator[tuple[bytes, bytes, int, bytes]]:
+    """Split the output of ``git ls-tree -z -l`` into (mode, object id, bytes, path)."""
     rest = b""
     while chunk := os.read(stream.fileno(), 1 << 16):
         *lines, rest = (rest + chunk).split(b"\0")
         for line in lines:
             facts, path = line.split(b"\t", 1)
-            mode, _, _, length = facts.split()
-            yield mode, path, int(length) if length.isdigit() else 0
+            mode, _, object_id, size = facts.split()
+            yield mode, object_id, int(size) if size.isdigit() else 0, path

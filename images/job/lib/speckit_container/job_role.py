@@ -1,7 +1,7 @@
-"""The job container: the agent's tree, the baseline it is compared with, and five requests about them.
+"""The job container: the agent's tree, the baseline it is compared with, and six requests about them.
 
 git runs here on a tree the agent touched, which may make it run what the agent planted: that is no more than the agent
-may do anyway, in a container that holds nothing. What leaves is a patch, judged outside.
+may do anyway, in a container that holds nothing. What leaves is a patch, judged outside, and the bytes of files.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from speckit_container.frames import Channel, Refused
 from speckit_container.git_settings import environment, make_repository
+from speckit_container.plain_files import free_place, is_plain_folder, read_plain
 from speckit_container.programs import CHUNK, collect, pipe, run
 
 TREE = Path("/work")
@@ -25,7 +25,8 @@ BASELINE = Path("/baseline/repository.git")
 HOME = Path("/home/agent")
 AHEAD = Path("/tmp/speckit-init")  # noqa: S108 - in a container of its own
 SKILLS = Path(".agents/skills")
-TEMPLATES = ("spec-template.md", "plan-template.md", "tasks-template.md")
+COMMANDS = ("specify", "clarify", "plan", "tasks", "checklist", "analyze", "implement", "constitution")
+TEMPLATES = tuple(f"{name}-template.md" for name in ("spec", "plan", "tasks", "checklist", "constitution"))
 DIFF = (
     *("diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff"),
     *("--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
@@ -46,6 +47,8 @@ class JobRole:
             }
         )
         self._baseline = ""
+        self._project = ""
+        self._root = TREE
         self._ahead = self._begin_init()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +64,8 @@ class JobRole:
                 return self._run(request)
             case "patch":
                 return self._patch(request)
+            case "read":
+                return self._read(request)
         raise Refused("unknown request")
 
     def _begin_init(self) -> subprocess.Popen[bytes]:
@@ -118,8 +123,11 @@ class JobRole:
         return {"bytes": received}
 
     def _prepare(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Set Spec Kit up in the project's folder, which is the agent's work folder from now on."""
+        self._project = request["project"]
+        self._root = self._project_folder()
         init_patch = b""
-        if not (TREE / ".specify").is_dir():
+        if not (self._root / ".specify").is_dir():
             self._init()
             init_patch = self._changes(request["max_patch"])
         if request["with_skills"]:
@@ -127,7 +135,7 @@ class JobRole:
         self._stop_init()
         templates = {}
         for name in TEMPLATES:
-            path = TREE / ".specify/templates" / name
+            path = self._root / ".specify/templates" / name
             if path.is_file() and path.stat().st_size <= CHUNK:
                 templates[name] = base64.b64encode(path.read_bytes()).decode()
         self._channel.send(b"d", init_patch)
@@ -137,13 +145,20 @@ class JobRole:
             "templates": templates,
         }
 
+    def _project_folder(self) -> Path:
+        """Raises Refused ``no_project`` where it is not there, or lies behind a link."""
+        if not is_plain_folder(TREE, self._project):
+            raise Refused("no_project")
+        return TREE / self._project
+
     def _init(self) -> None:
         """Take the files made ahead, or run ``specify init`` in the tree where one of them is there already."""
         code = self._ahead.wait(timeout=120)
         made = [path for path in AHEAD.rglob("*") if path.is_file() or path.is_symlink()]
-        taken = any(_occupied(TREE / path.relative_to(AHEAD)) for path in made)
+        taken = any(_occupied(self._root / path.relative_to(AHEAD)) for path in made)
         if code != 0 or not made or taken:
-            code, out, said = collect(_init_argv(self._integration), _plain_environment(), cwd=str(TREE), timeout=120)
+            argv, cwd = _init_argv(self._integration), str(self._root)
+            code, out, said = collect(argv, _plain_environment(), cwd=cwd, timeout=120)
             self._channel.send(b"o", out)
             self._channel.send(b"e", said)
             if code != 0:
@@ -151,16 +166,20 @@ class JobRole:
             return
         self._channel.send(b"o", (AHEAD.parent / "speckit-init.log").read_bytes())
         for path in made:
-            target = TREE / path.relative_to(AHEAD)
+            target = self._root / path.relative_to(AHEAD)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target, follow_symlinks=False)
 
     def _lend_skills(self) -> None:
-        """A repository set up for another agent has no skills for this one: it finds them in its home instead."""
-        if (TREE / SKILLS / "speckit-specify/SKILL.md").is_file():
+        """A repository set up for another agent, or by an older Spec Kit, lacks skills: the agent finds those in its
+        home instead."""
+        names = [f"speckit-{command}" for command in COMMANDS]
+        missing = [name for name in names if not (self._root / SKILLS / name / "SKILL.md").is_file()]
+        if not missing or self._ahead.wait(timeout=120) != 0:
             return
-        if self._ahead.wait(timeout=120) == 0 and (AHEAD / SKILLS).is_dir():
-            shutil.copytree(AHEAD / SKILLS, HOME / SKILLS, dirs_exist_ok=True)
+        for name in missing:
+            if (AHEAD / SKILLS / name).is_dir():
+                shutil.copytree(AHEAD / SKILLS / name, HOME / SKILLS / name, dirs_exist_ok=True)
 
     def _stop_init(self) -> None:
         if self._ahead.poll() is None:
@@ -187,7 +206,12 @@ class JobRole:
         return {}
 
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
-        _write_files(request["files"])
+        for name, content in request["files"].items():
+            _write(name, base64.b64decode(content))
+        if request["result_file"]:
+            # What an earlier run left there is not this run's result.
+            free_place(HOME, request["result_file"])
+        self._project_folder()
         forwarder = _start_forwarder(request["forward_port"]) if request["forward_port"] else None
         failures_before = _out_of_memory_kills()
         try:
@@ -195,7 +219,7 @@ class JobRole:
                 request["argv"],
                 {**_plain_environment(), **request["environment"]},
                 self._channel.send,
-                cwd=str(TREE),
+                cwd=str(self._root),
                 timeout=request["timeout"],
                 limit=request["max_output"],
                 after=kill_everything,
@@ -211,12 +235,23 @@ class JobRole:
             "timed_out": ended.timed_out,
             "too_much": ended.too_much,
             "out_of_memory": _out_of_memory_kills() > failures_before,
+            "result": _result(request["result_file"], request["max_result"]),
         }
 
     def _patch(self, request: dict[str, Any]) -> dict[str, Any]:
         kill_everything()
         self._channel.send(b"d", self._changes(request["max_patch"]))
         return {}
+
+    def _read(self, request: dict[str, Any]) -> dict[str, Any]:
+        kill_everything()
+        found: list[tuple[str, int]] = []
+        for path in request["paths"]:
+            content = read_plain(TREE, path, request["max_bytes"])
+            if content is not None:
+                self._channel.send(b"d", content)
+                found.append((path, len(content)))
+        return {"found": found}
 
     def _changes(self, max_patch: int) -> bytes:
         """The patch from the baseline to the present tree; the baseline moves on."""
@@ -288,18 +323,15 @@ def _spec_kit_version() -> str:
     raise Refused("no_spec_kit")
 
 
-def _write_files(files: Mapping[str, str]) -> None:
-    for name, content in files.items():
-        path = HOME / name
-        if HOME not in path.resolve().parents:
-            raise Refused("file_outside_home", path=name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The agent may have left a link or a folder here in its last turn.
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-        elif path.is_dir():
-            shutil.rmtree(path)
-        path.write_bytes(base64.b64decode(content))
+def _write(name: str, content: bytes) -> None:
+    place = free_place(HOME, name)
+    place.write_bytes(content)
+
+
+def _result(name: str, most: int) -> str:
+    """The file an agent was told to leave, in base64; empty where it left none, or something else."""
+    content = read_plain(HOME, name, most) if name else None
+    return base64.b64encode(content or b"").decode()
 
 
 def _start_forwarder(port: int) -> subprocess.Popen[bytes]:

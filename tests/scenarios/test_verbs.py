@@ -1,0 +1,541 @@
+"""The whole of Spec Kit from comments on a pull request: each verb, what it leaves on the branch, and what it says."""
+
+from __future__ import annotations
+
+import pytest
+from inline_snapshot import snapshot
+
+from localhub.model import Issue
+from tests.scenario import INVOICE, Scenario
+from tests.scenarios.conftest import OpenStage
+from tests.seen import seen
+
+pytestmark = pytest.mark.engine
+
+DIRECTORY = "specs/001-customers-pay-invoice"
+
+
+async def specified(s: Scenario, flags: str = "") -> Issue:
+    """The pull request of a first run, as the conversation that follows happens on it."""
+    await s.comment(f"/speckit specify {flags} {INVOICE}")
+    run = await s.finish()
+    assert run.status == "succeeded", run.result_summary
+    return s.pull_request().issue
+
+
+async def say(s: Scenario, text: str, on: Issue, by: str = "grace") -> str:
+    """Give a command and return what the App said to it there, not what it asked besides."""
+    await s.comment(text, by=by, issue=on)
+    await s.rest()
+    return [reply.body for reply in s.replies(on) if "speckit-bot:questions=" not in reply.body][-1]
+
+
+def written(s: Scenario) -> list[str]:
+    """The files of features that the pull request brings."""
+    return [path for path in s.pull_request().files if path.startswith("specs/")]
+
+
+async def test_a_specification_grows_by_comments(open_stage: OpenStage) -> None:
+    s = await open_stage()
+    issue = await specified(s, "--until specify")
+    assert written(s) == [f"{DIRECTORY}/checklists/requirements.md", f"{DIRECTORY}/spec.md"]
+
+    planned = await say(s, "/speckit plan --until plan We use Python and Postgres.", issue)
+    assert seen(planned) == snapshot("""\
+✅ **Done.** The plan is pushed to [pull request 2](HUB/acme/shop/pull/2).
+
+`grace` asked for `plan --until plan`: We use Python and Postgres.
+
+**One question is open:**
+
+- [`specs/001-customers-pay-invoice/spec.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L32) the request names no boundary conditions or error cases; which matter?
+
+Files at commit [`SHORT-SHA`](HUB/acme/shop/commit/SHA):
+
+- [`specs/001-customers-pay-invoice/plan.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md) 64 lines
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ⏭️ | `speckit_specify` writing the specification |  |  |
+| ✅ | `speckit_plan` writing the plan | T | 1 |
+| ⏭️ | `speckit_tasks` writing the tasks |  |  |
+| ✅ | `commit_push` committing and pushing | T | 1 |
+| ✅ | `open_pr` opening the pull request | T | 1 |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · branch `speckit/DATE/TOKEN` · run `RUN-ID`
+
+**The agent on writing the plan:** wrote specs/001-customers-pay-invoice/plan.md from specs/001-customers-pay-invoice/spec.md: 8 technical decisions still to be made
+
+**Next:**
+
+- `/speckit clarify` asks what the specification leaves open
+- `/speckit tasks` writes the tasks
+- `/speckit checklist` writes a checklist for the review
+- `/speckit refine TEXT` changes the section that the text names; in a review comment on `spec.md`, the section it stands at
+
+<!-- speckit-bot:run=RUN-ID -->\
+""")
+    assert "Postgres" in s.pull_request().text_of(f"{DIRECTORY}/plan.md")
+
+    tasks = await say(s, "/speckit.tasks", issue)
+    assert seen(tasks) == snapshot("""\
+✅ **Done.** The tasks are pushed to [pull request 2](HUB/acme/shop/pull/2).
+
+`grace` asked for `tasks`.
+
+**One question is open:**
+
+- [`specs/001-customers-pay-invoice/spec.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L32) the request names no boundary conditions or error cases; which matter?
+
+Files at commit [`SHORT-SHA`](HUB/acme/shop/commit/SHA):
+
+- [`specs/001-customers-pay-invoice/tasks.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/tasks.md) 151 lines
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ⏭️ | `speckit_specify` writing the specification |  |  |
+| ⏭️ | `speckit_plan` writing the plan |  |  |
+| ✅ | `speckit_tasks` writing the tasks | T | 1 |
+| ✅ | `commit_push` committing and pushing | T | 1 |
+| ✅ | `open_pr` opening the pull request | T | 1 |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · branch `speckit/DATE/TOKEN` · run `RUN-ID`
+
+**The agent on writing the tasks:** wrote specs/001-customers-pay-invoice/tasks.md: 9 tasks for 1 user story
+
+**Next:**
+
+- `/speckit clarify` asks what the specification leaves open
+- `/speckit analyze` checks the specification, the plan and the tasks against each other
+- `/speckit checklist` writes a checklist for the review
+- `/speckit refine TEXT` changes the section that the text names; in a review comment on `spec.md`, the section it stands at
+
+<!-- speckit-bot:run=RUN-ID -->\
+""")
+    assert f"{DIRECTORY}/tasks.md" in s.pull_request().files
+
+    checklist = await say(s, "/speckit checklist Security and privacy", issue)
+    assert seen(checklist) == snapshot("""\
+✅ **Done.** The checklist is pushed to [pull request 2](HUB/acme/shop/pull/2).
+
+`grace` asked for `checklist`: Security and privacy
+
+**One question is open:**
+
+- [`specs/001-customers-pay-invoice/spec.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L32) the request names no boundary conditions or error cases; which matter?
+
+Files at commit [`SHORT-SHA`](HUB/acme/shop/commit/SHA):
+
+- [`specs/001-customers-pay-invoice/checklists/security.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/checklists/security.md) 43 lines
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ✅ | `speckit_checklist` writing the checklist | T | 1 |
+| ✅ | `commit_push` committing and pushing | T | 1 |
+| ✅ | `open_pr` opening the pull request | T | 1 |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · branch `speckit/DATE/TOKEN` · run `RUN-ID`
+
+**The agent on writing the checklist:** wrote specs/001-customers-pay-invoice/checklists/security.md: 12 new items, none of them ticked
+
+**Next:**
+
+- `/speckit clarify` asks what the specification leaves open
+- `/speckit refine TEXT` changes the section that the text names; in a review comment on `spec.md`, the section it stands at
+
+<!-- speckit-bot:run=RUN-ID -->\
+""")
+    assert any(path.startswith(f"{DIRECTORY}/checklists/s") for path in s.pull_request().files)
+
+    before = s.pull_request().head_sha
+    findings = await say(s, "/speckit analyze", issue)
+    assert seen(findings) == snapshot("""\
+🔎 **9 findings.** 1 of them critical or high.
+
+`grace` asked for `analyze`.
+
+**One question is open:**
+
+- [`specs/001-customers-pay-invoice/spec.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L32) the request names no boundary conditions or error cases; which matter?
+
+| severity | where | finding | what to do |
+|---|---|---|---|
+| HIGH | [`specs/001-customers-pay-invoice/spec.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L32) | *A1 Ambiguity:* Open question: the request names no boundary conditions or error cases; which matter? | Answer it with the command `clarify`. |
+| MEDIUM | [`specs/001-customers-pay-invoice/plan.md:20`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md?plain=1#L20) | *A2 Ambiguity:* Still to be decided: Language/Version | Decide it and write it down. |
+| MEDIUM | [`specs/001-customers-pay-invoice/plan.md:22`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md?plain=1#L22) | *A3 Ambiguity:* Still to be decided: Primary Dependencies | Decide it and write it down. |
+| MEDIUM | [`specs/001-customers-pay-invoice/plan.md:26`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md?plain=1#L26) | *A4 Ambiguity:* Still to be decided: Testing | Decide it and write it down. |
+| MEDIUM | [`specs/001-customers-pay-invoice/plan.md:28`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md?plain=1#L28) | *A5 Ambiguity:* Still to be decided: Target Platform | Decide it and write it down. |
+| MEDIUM | [`specs/001-customers-pay-invoice/plan.md:30`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md?plain=1#L30) | *A6 Ambiguity:* Still to be decided: Project Type | Decide it and write it down. |
+| MEDIUM | [`specs/001-customers-pay-invoice/plan.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md?plain=1#L32) | *A7 Ambiguity:* Still to be decided: Performance Goals | Decide it and write it down. |
+| MEDIUM | [`specs/001-customers-pay-invoice/plan.md:34`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md?plain=1#L34) | *A8 Ambiguity:* Still to be decided: Constraints | Decide it and write it down. |
+| MEDIUM | [`specs/001-customers-pay-invoice/plan.md:36`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md?plain=1#L36) | *A9 Ambiguity:* Still to be decided: Scale/Scope | Decide it and write it down. |
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ✅ | `speckit_analyze` analyzing what is written | T | 1 |
+| ⏭️ | `commit_push` committing and pushing |  |  |
+| ⏭️ | `open_pr` opening the pull request |  |  |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · run `RUN-ID`
+
+**The agent on analyzing what is written:** wrote 9 findings about specs/001-customers-pay-invoice (1 HIGH, 8 MEDIUM); no file was changed
+
+**Next:**
+
+- `/speckit clarify` asks what the specification leaves open
+- `/speckit checklist` writes a checklist for the review
+- `/speckit refine TEXT` changes the section that the text names; in a review comment on `spec.md`, the section it stands at
+
+<!-- speckit-bot:run=RUN-ID -->\
+""")
+    assert s.pull_request().head_sha == before, "an analysis writes no file"
+    check = s.check_run_at(before)
+    assert check.conclusion == "action_required", "a question is still open"
+    assert {note["path"] for note in check.annotations} <= {
+        f"{DIRECTORY}/{name}" for name in ("spec.md", "plan.md", "tasks.md")
+    }
+    assert check.annotations
+
+    refined = await say(s, "/speckit refine FR-001 within one minute", issue)
+    assert seen(refined) == snapshot()
+    spec = s.pull_request().text_of(f"{DIRECTORY}/spec.md")
+    assert "within one minute" in next(line for line in spec.splitlines() if "**FR-001**" in line)
+
+    assert len(s.pull_requests()) == 1
+    assert len(s.bot_branches()) == 1
+    assert [run.status for run in await s.runs(issue)] == ["succeeded"] * 5
+    folded = [reply.minimized for reply in s.replies(issue) if "speckit-bot:run=" in reply.body]
+    assert folded == ["outdated"] * 4 + [None], "only the newest run's comment is unfolded"
+    for run in await s.runs(issue):
+        status, page = await s.page(f"/runs/{run.run_id}")
+        assert status == 200
+        assert run.verb in page
+    for commit in s.pull_request().commits:
+        assert "Co-authored-by: grace" in commit.message
+        assert "Speckit-Run: " in commit.message
+
+
+async def test_a_new_round_tells_what_changed(open_stage: OpenStage) -> None:
+    s = await open_stage()
+    issue = await specified(s)
+    pull = s.pull_request()
+    pull.issue.body = f"{pull.body}\n\nA note that a person added."
+
+    said = await say(s, "/speckit specify Let customers pay by invoice. Net 14, EU only. Send a reminder.", issue)
+    assert seen(said) == snapshot("""\
+❓ **1 question needs an answer.** Nothing runs until somebody answers.
+
+| # | question | choices |
+|---|---|---|
+| **1** | the request names no boundary conditions or error cases; which matter?<br>[`specs/001-customers-pay-invoice/spec.md:33`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L33) | *answer in your own words* |
+
+**To answer:**
+
+- `/speckit clarify 1: YOUR ANSWER` at the start of a line: the number of a question and the letter of a choice, or the number, a colon and your own words
+- or quote this comment and reply `1: YOUR ANSWER`
+
+<!-- speckit-bot:questions=RUN-ID -->\
+""")
+    (pull,) = s.pull_requests()
+    assert "A note that a person added." in pull.body
+    assert seen(pull.body) == snapshot("""\
+<!-- speckit-bot:section=request -->
+### Request, round 2
+
+`grace` asked for (run `RUN`):
+
+> ```text
+> Let customers pay by invoice. Net 14, EU only. Send a reminder.
+> ```
+<!-- /speckit-bot:section -->
+
+<!-- speckit-bot:section=later-commands -->
+<!-- /speckit-bot:section -->
+
+<!-- speckit-bot:section=user-stories -->
+### User stories
+
+- Let customers pay by invoice
+<!-- /speckit-bot:section -->
+
+<!-- speckit-bot:section=requirements -->
+### Requirements
+
+| | requirement | since the last round |
+|---|---|---|
+| FR-001 | System MUST meet this part of the request: Let customers pay by invoice. |  |
+| FR-002 | System MUST meet this part of the request: Net 30, EU only. | *removed* |
+| SC-001 | Measurably so: Net 30, EU only. | *removed* |
+| FR-003 | System MUST meet this part of the request: Net 14, EU only. | *added* |
+| FR-004 | System MUST meet this part of the request: Send a reminder. | *added* |
+| SC-002 | Every acceptance scenario above passes when it is carried out |  |
+| SC-003 | Measurably so: Net 14, EU only. | *added* |
+<!-- /speckit-bot:section -->
+
+<!-- speckit-bot:section=open-questions -->
+### Open questions
+
+- `specs/001-customers-pay-invoice/spec.md:33` the request names no boundary conditions or error cases; which matter?
+<!-- /speckit-bot:section -->
+
+<!-- speckit-bot:section=findings -->
+<!-- /speckit-bot:section -->
+
+<!-- speckit-bot:section=phases -->
+### Phases
+
+Of run `RUN`, `specify` for `grace`:
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ✅ | `speckit_specify` writing the specification | T | 1 |
+| ✅ | `speckit_plan` writing the plan | T | 1 |
+| ✅ | `speckit_tasks` writing the tasks | T | 1 |
+| ✅ | `commit_push` committing and pushing | T | 1 |
+<!-- /speckit-bot:section -->
+
+<!-- speckit-bot:section=versions -->
+agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3
+<!-- /speckit-bot:section -->
+
+<!-- speckit-bot:section=references -->
+Refs #1
+<!-- /speckit-bot:section -->
+
+A note that a person added.\
+""")
+    assert written(s) == [
+        f"{DIRECTORY}/checklists/requirements.md", f"{DIRECTORY}/plan.md", f"{DIRECTORY}/spec.md",
+        f"{DIRECTORY}/tasks.md",
+    ]  # fmt: skip
+
+
+async def test_asking_again_on_the_issue_goes_on_with_its_pull_request(open_stage: OpenStage) -> None:
+    s = await open_stage()
+    await specified(s, "--until specify")
+    await s.comment("/speckit specify --until specify Let customers pay by cheque.")
+    run = await s.finish()
+    assert run.status == "succeeded", run.result_summary
+    (pull,) = s.pull_requests()
+    assert run.pull_request_number == pull.number
+    assert "cheque" in pull.text_of(f"{DIRECTORY}/spec.md")
+
+
+async def test_the_issue_itself_is_the_text_where_none_is_given(open_stage: OpenStage) -> None:
+    s = await open_stage(worker=False)
+    await s.comment("/speckit specify --until specify")
+    await s.hub.settle()
+    await s.hub.edit_issue(s.issue, title="Something else", body="Now it says something else.", author="ada")
+    await s.start_worker()
+    run = await s.finish()
+    assert run.status == "succeeded", run.result_summary
+    assert run.requested_spec_input == "Pay by invoice\n\nWe lose customers who cannot pay by card."
+    spec = s.pull_request().text_of(f"{run.feature_directory}/spec.md")
+    assert "cannot pay by card" in spec
+    assert "something else" not in spec
+
+
+async def test_a_constitution_gets_a_pull_request_of_its_own(open_stage: OpenStage) -> None:
+    s = await open_stage()
+    await s.comment("/speckit constitution Every change is tested first.\nNo secret is ever logged.")
+    run = await s.finish()
+    assert run.status == "succeeded", run.result_summary
+    pull = s.pull_request()
+    text = pull.text_of(".specify/memory/constitution.md")
+    assert "Every change is tested first" in text
+    assert "[PRINCIPLE_1_NAME]" not in text
+    assert seen(s.reply().body) == snapshot("""\
+✅ **Done.** [Pull request 2](HUB/acme/shop/pull/2) is open as a draft.
+
+`grace` asked for `constitution`: Every change is tested first. No secret is ever logged.
+
+Files at commit [`SHORT-SHA`](HUB/acme/shop/commit/SHA):
+
+- [`.specify/memory/constitution.md`](HUB/acme/shop/blob/SHA/.specify/memory/constitution.md) 20 lines
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ✅ | `speckit_constitution` writing the constitution | T | 1 |
+| ✅ | `commit_push` committing and pushing | T | 1 |
+| ✅ | `open_pr` opening the pull request | T | 1 |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · branch `speckit/DATE/TOKEN` · run `RUN-ID`
+
+**The agent on writing the constitution:** wrote .specify/memory/constitution.md, version 1.0.0: 2 principles added, 0 changed, 0 removed
+
+**Next**, on [pull request 2](HUB/acme/shop/pull/2):
+
+- `/speckit specify TEXT` on an issue begins a specification that keeps to it
+
+<!-- speckit-bot:run=RUN-ID -->\
+""")
+    assert seen(pull.title) == snapshot("Pay by invoice")
+
+
+async def test_implement_writes_only_where_the_repository_lets_it(open_stage: OpenStage) -> None:
+    s = await open_stage(files={"README.md": "# Shop\n", ".github/speckit.yml": "paths:\n  implement: [src/]\n"})
+    issue = await specified(s)
+    said = await say(s, "/speckit implement", issue)
+    assert seen(said) == snapshot("""\
+✅ **Done.** The work on the tasks is pushed to [pull request 2](HUB/acme/shop/pull/2).
+
+`grace` asked for `implement`.
+
+**One question is open:**
+
+- [`specs/001-customers-pay-invoice/spec.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L32) the request names no boundary conditions or error cases; which matter?
+
+Files at commit [`SHORT-SHA`](HUB/acme/shop/commit/SHA):
+
+- [`src/IMPLEMENTATION-NOTES.md`](HUB/acme/shop/blob/SHA/src/IMPLEMENTATION-NOTES.md) 27 lines
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ✅ | `speckit_implement` carrying out the tasks | T | 1 |
+| ✅ | `commit_push` committing and pushing | T | 1 |
+| ✅ | `open_pr` opening the pull request | T | 1 |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · branch `speckit/DATE/TOKEN` · run `RUN-ID`
+
+**The agent on carrying out the tasks:** wrote src/IMPLEMENTATION-NOTES.md: 0 of 9 tasks done; this agent has no model and implemented none
+
+**Next:**
+
+- `/speckit clarify` asks what the specification leaves open
+- `/speckit checklist` writes a checklist for the review
+- `/speckit analyze` checks the specification, the plan and the tasks against each other
+- `/speckit refine TEXT` changes the section that the text names; in a review comment on `spec.md`, the section it stands at
+
+<!-- speckit-bot:run=RUN-ID -->\
+""")
+    (run, *_) = await s.runs(issue)
+    assert run.status == "succeeded", run.result_summary
+    assert "src/IMPLEMENTATION-NOTES.md" in s.pull_request().files
+
+
+async def test_implement_is_off_unless_configured(open_stage: OpenStage) -> None:
+    s = await open_stage()
+    issue = await specified(s, "--until specify")
+    said = await say(s, "/speckit implement", issue)
+    assert seen(said) == snapshot("""\
+`implement` is off until `paths.implement` in `.github/speckit.yml` says what it may write. Nothing was started.
+
+<!-- speckit-bot:reply=RUN-ID -->\
+""")
+    assert await s.runs(issue) == []
+
+
+async def test_a_monorepo_keeps_each_project_to_itself(open_stage: OpenStage) -> None:
+    s = await open_stage(files={"README.md": "# All\n", "services/api/app.py": "1\n", "services/web/app.js": "1\n"})
+    await s.comment(f"/speckit specify --project services/api --until plan {INVOICE}")
+    run = await s.finish()
+    assert run.status == "succeeded", run.result_summary
+    pull = s.pull_request()
+    assert run.feature_directory == "services/api/specs/001-customers-pay-invoice"
+    assert all(path.startswith("services/api/") for path in pull.files), pull.files
+    assert "services/api/.specify/templates/spec-template.md" in pull.files
+
+    said = await say(s, "/speckit tasks", pull.issue)
+    assert "services/api/specs/001-customers-pay-invoice/tasks.md" in s.pull_request().files, said
+
+
+async def test_a_folder_that_is_not_there_is_told(open_stage: OpenStage) -> None:
+    s = await open_stage()
+    await s.comment(f"/speckit specify --project services/nowhere {INVOICE}")
+    run = await s.finish()
+    assert (run.status, run.error_code) == ("failed", "clone.project_not_found")
+    assert "services/nowhere" in s.reply().body
+    assert not s.pull_requests()
+
+
+async def test_a_dry_run_on_a_pull_request_pushes_nothing(open_stage: OpenStage) -> None:
+    s = await open_stage()
+    issue = await specified(s, "--until specify")
+    before = s.pull_request().head_sha
+    said = await say(s, "/speckit plan --dry-run", issue)
+    assert s.pull_request().head_sha == before
+    assert seen(said) == snapshot("""\
+✅ **Dry run done.** Nothing was pushed; the changes are kept with the run.
+
+`grace` asked for `plan --dry-run`.
+
+**One question is open:**
+
+- [`specs/001-customers-pay-invoice/spec.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L32) the request names no boundary conditions or error cases; which matter?
+
+Files it would have pushed:
+
+- `specs/001-customers-pay-invoice/plan.md` 64 lines
+- `specs/001-customers-pay-invoice/tasks.md` 151 lines
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ⏭️ | `speckit_specify` writing the specification |  |  |
+| ✅ | `speckit_plan` writing the plan | T | 1 |
+| ✅ | `speckit_tasks` writing the tasks | T | 1 |
+| ⏭️ | `commit_push` committing and pushing |  |  |
+| ⏭️ | `open_pr` opening the pull request |  |  |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · run `RUN-ID`
+
+**The agent on writing the plan:** wrote specs/001-customers-pay-invoice/plan.md from specs/001-customers-pay-invoice/spec.md: 9 technical decisions still to be made
+
+**The agent on writing the tasks:** wrote specs/001-customers-pay-invoice/tasks.md: 9 tasks for 1 user story
+
+**Next:**
+
+- `/speckit plan` without `--dry-run` pushes the work
+
+<!-- speckit-bot:run=RUN-ID -->\
+""")
+    (run, *_) = await s.runs(issue)
+    assert b"plan.md" in s.artifact(run, "phase-speckit_plan.patch")
+
+
+async def test_timestamped_repositories_keep_their_names(open_stage: OpenStage) -> None:
+    s = await open_stage()
+    await specified(s, "--until specify")
+    files = {path: s.pull_request().text_of(path) for path in s.pull_request().files if path.startswith(".")}
+    files[".specify/init-options.json"] = '{"feature_numbering": "timestamp"}\n'
+    s.hub.commit_files(s.repository, "main", files)
+    other = s.hub.create_issue(s.repository, "Refunds", "Refund a customer.", "ada")
+    await s.comment("/speckit specify --until specify", issue=other)
+    await s.rest()
+    (run,) = await s.runs(other)
+    assert run.status == "succeeded", run.result_summary
+    name = str(run.feature_directory).removeprefix("specs/")
+    stamp, _, rest = name.partition("-refunds")
+    assert len(stamp) == len("20261125-221500"), name
+    assert stamp.replace("-", "").isdigit(), name
+    assert rest == ""
