@@ -70,14 +70,6 @@ def _mistake(problem: ParseProblem, command: str, found: str) -> str:
             return f"{command} takes no {found}."
 
 
-def run_waits(run: SpecAutomationRun, place: QueuePlace) -> str:
-    """A run was accepted and cannot begin at once."""
-    usual = (
-        "" if place.usual_seconds is None else f" Such a run usually takes {run_facts.about(place.usual_seconds)} here."
-    )
-    return f"Run `{run_facts.short_id(run)}` waits: {queue_words(place)}.{usual}"
-
-
 def same_command(run: SpecAutomationRun, view: RunView) -> str:
     """The same was asked for twice: there is one run for it."""
     told = f" Its [comment]({run.report.comment_url}) tells more." if run.report.comment_url else ""

@@ -59,14 +59,6 @@ def not_our_pull_request(verb: str, prefix: str) -> str:
     )
 
 
-def fork_pull_request(verb: str, prefix: str) -> str:
-    """The branch is in somebody else's repository."""
-    return (
-        f"`{prefix} {verb}` would push to the branch of this pull request, and it is in a fork: I push nothing there. "
-        f"`{prefix} specify TEXT` on an issue opens a pull request here."
-    )
-
-
 def pull_request_closed(verb: str, prefix: str) -> str:
     """Nothing is pushed to a pull request that is over."""
     return f"This pull request is closed. Reopen it and give `{prefix} {verb}` again, or begin anew on an issue."

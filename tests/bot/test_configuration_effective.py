@@ -43,7 +43,7 @@ def test_without_any_layer_the_defaults_hold() -> None:
     assert config.pull_request == PullRequestSettings((), (), (), ())
     assert config.implement_paths == ()
     assert config.retention_days == 30
-    assert config.limits == Limits(runs=4, runs_per_person=2, run_timeout=3600, commands_per_comment=10)
+    assert config.limits == Limits(runs=4, runs_per_person=3, run_timeout=3600, commands_per_comment=10)
 
 
 def test_every_run_has_its_verb_among_those_that_can_be_configured() -> None:
@@ -76,7 +76,7 @@ def test_layers_are_laid_over_each_other_value_by_value() -> None:
     )
     assert config.retention_days == 90
     assert config.pull_request == PullRequestSettings(("spec",), (), (), ())
-    assert config.limits == Limits(runs=8, runs_per_person=2, run_timeout=600, commands_per_comment=10)
+    assert config.limits == Limits(runs=8, runs_per_person=3, run_timeout=600, commands_per_comment=10)
     assert rows(config) == snapshot("""\
 commands.plan.role | triage | acme/shop
 commands.plan.people | octocat | acme/.github
@@ -226,7 +226,7 @@ triggers.buttons | true | default
 triggers.review_comments | true | default
 retention_days | 30 | default
 limits.runs | 4 | default
-limits.runs_per_person | 2 | default
+limits.runs_per_person | 3 | default
 limits.run_timeout | 3600 | default
 limits.commands_per_comment | 10 | default\
 """)

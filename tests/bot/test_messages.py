@@ -8,6 +8,7 @@ from bot.commands.model import ParseProblem, ProblemKind
 from bot.configuration.effective import Row
 from bot.github.markers import marker_in
 from bot.reporting import messages
+from bot.reporting.headline import queue_words
 from db.turns import QueuePlace
 from db.vocabulary import ErrorCode, Phase, RunStatus, TaskStatus, Trigger, Verb
 from tests.bot.example_runs import (
@@ -68,17 +69,14 @@ two
     assert marker_in(body) == "<!-- speckit-bot:reply=d-1---- -->"
 
 
-def test_a_run_that_waits() -> None:
-    run = example_run(RunStatus.QUEUED)
-    assert messages.run_waits(run, PLACE) == snapshot(
-        "Run `7f3a9c21` waits: place 2 in the queue of this repository, behind run `abcdef12`, which works on the same branch. Such a run usually takes about 3 min here."
+def test_the_place_of_a_run_that_waits() -> None:
+    assert queue_words(PLACE) == snapshot(
+        "place 2 in the queue of this repository, behind run `abcdef12`, which works on the same branch"
     )
-    assert messages.run_waits(run, QueuePlace(1, (), None)) == snapshot(
-        "Run `7f3a9c21` waits: next in the queue of this repository."
-    )
+    assert queue_words(QueuePlace(1, (), None)) == snapshot("next in the queue of this repository")
     many = tuple(f"abcdef1{n}" for n in range(5))
-    assert messages.run_waits(run, QueuePlace(6, many, 12.0)) == snapshot(
-        "Run `7f3a9c21` waits: place 6 in the queue of this repository, behind runs `abcdef10`, `abcdef11` and `abcdef12` and 2 more, which work on the same branch. Such a run usually takes less than a minute here."
+    assert queue_words(QueuePlace(6, many, 12.0)) == snapshot(
+        "place 6 in the queue of this repository, behind runs `abcdef10`, `abcdef11` and `abcdef12` and 2 more, which work on the same branch"
     )
 
 

@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.pages.plain_text import last_lines, readable
+from bot.pages.run_view import PHASE_LABELS, TRIGGER_WORDS
 from db.artifacts import record_artifact
 from db.leases import Lease, claim
 from db.models import AutomationArtifact, SpecAutomationRun
@@ -33,7 +34,7 @@ from db.runs import (
     start_phase,
 )
 from db.session import Database
-from db.vocabulary import ArtifactType, Phase, RunStatus, TaskStatus, Verb, phases_of
+from db.vocabulary import ArtifactType, Phase, RunStatus, TaskStatus, Trigger, Verb, phases_of
 from jobs.output import PhaseLogs
 from jobs.redaction import Redactor
 from tests.bot.conftest import StartWeb, WebProcess
@@ -564,3 +565,8 @@ async def test_a_repository_made_private_hides_the_pages_of_its_runs(start_web: 
     assert [(await process.client.get(path)).status for path in paths] == [404, 404]
     assert str(lease.run_id) not in await page_of(process, "/runs")
     assert (await process.client.get(f"/runs/{elsewhere.run_id}")).status == 200
+
+
+def test_every_phase_and_every_way_to_ask_has_words() -> None:
+    assert set(PHASE_LABELS) == set(Phase)
+    assert set(TRIGGER_WORDS) == set(Trigger)

@@ -55,9 +55,6 @@ def test_a_pull_request_that_is_not_continued() -> None:
     assert refusals.not_our_pull_request("plan", PREFIX) == snapshot(
         "`/speckit plan` continues a pull request that I opened, and this is not one of them. `/speckit specify TEXT` here opens one."
     )
-    assert refusals.fork_pull_request("plan", PREFIX) == snapshot(
-        "`/speckit plan` would push to the branch of this pull request, and it is in a fork: I push nothing there. `/speckit specify TEXT` on an issue opens a pull request here."
-    )
     assert refusals.pull_request_closed("tasks", PREFIX) == snapshot(
         "This pull request is closed. Reopen it and give `/speckit tasks` again, or begin anew on an issue."
     )
