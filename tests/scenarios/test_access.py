@@ -15,7 +15,9 @@ async def test_the_requester_loses_the_right_to_write_in_the_middle(
     open_stage: OpenStage, image_with: ImageWith
 ) -> None:
     s = await open_stage(
-        SPECKIT_JOB_IMAGE=image_with("sleep 3; mkdir -p specs/001-x; echo words > specs/001-x/spec.md")
+        SPECKIT_JOB_IMAGE=image_with(
+            'sleep 3; D=$(jq -r .feature_directory "$1"); mkdir -p "$D"; echo words > "$D/spec.md"'
+        )
     )
     await s.comment(f"/speckit specify --until specify {INVOICE}")
 

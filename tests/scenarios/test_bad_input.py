@@ -55,22 +55,17 @@ async def test_strange_words_become_a_specification(open_stage: OpenStage, text:
     s = await open_stage()
     await s.comment(f"/speckit specify {text}")
     await s.rest()
-    runs = await s.runs()
-    if text == "--":
-        assert not runs
-        assert "/speckit specify" in s.reply().body
-        return
-    (run,) = runs
+    (run,) = await s.runs()
     assert run.status == "succeeded", run.result_summary
     assert len(s.pull_requests()) == 1
 
 
-async def test_an_empty_description(open_stage: OpenStage) -> None:
-    s = await open_stage(worker=False)
+async def test_no_words_at_all_mean_the_words_of_the_issue(open_stage: OpenStage) -> None:
+    s = await open_stage()
     await s.comment("/speckit specify   \n\n")
-    await s.rest()
-    assert "/speckit specify" in s.reply().body
-    assert await s.runs() == []
+    run = await s.finish()
+    assert run.status == "succeeded", run.result_summary
+    assert s.issue.title in s.pull_request().text_of(f"{run.feature_directory}/spec.md")
 
 
 # The repository
@@ -143,34 +138,40 @@ async def test_a_tree_with_a_git_folder(open_stage: OpenStage) -> None:
 WRITES_NOTHING = "echo I have thought about it"
 EXITS_WELL = "exit 0"
 WRITES_A_WORKFLOW = """
-    mkdir -p .github/workflows specs/001-x
+    mkdir -p .github/workflows
     echo 'on: push' > .github/workflows/steal.yml
-    printf '# Feature Specification: X\\n\\nWords.\\n' > specs/001-x/spec.md
+    D=$(jq -r .feature_directory "$1")
+    mkdir -p "$D"
+    printf '# Feature Specification: X\\n\\nWords.\\n' > "$D/spec.md"
 """
 LINKS_TO_PASSWD = """
-    mkdir -p specs/001-x
-    ln -s /etc/passwd specs/001-x/spec.md
+    D=$(jq -r .feature_directory "$1")
+    mkdir -p "$D"
+    ln -s /etc/passwd "$D/spec.md"
 """
 CHANGES_THE_CODE = """
-    mkdir -p specs/001-x
-    printf '# Feature Specification: X\\n\\nWords.\\n' > specs/001-x/spec.md
+    D=$(jq -r .feature_directory "$1")
+    mkdir -p "$D"
+    printf '# Feature Specification: X\\n\\nWords.\\n' > "$D/spec.md"
     echo 'PRICE = 0' > src/shop.py
 """
 PRINTS_A_GIGABYTE = "head -c 1000000000 /dev/zero | tr '\\0' 'x'"
 NEVER_ENDS = "echo working; while true; do sleep 1; done"
 FORKS_FOREVER = "f() { f | f & }; f; sleep 5; exit 3"
-FILLS_THE_DISK = "mkdir -p specs/001-x; head -c 4000000000 /dev/zero > specs/001-x/spec.md"
+FILLS_THE_DISK = 'D=$(jq -r .feature_directory "$1"); mkdir -p "$D"; head -c 4000000000 /dev/zero > "$D/spec.md"'
 EATS_MEMORY = "python3 -c 'x = [bytearray(50_000_000) for _ in range(500)]'"
 NESTS_A_REPOSITORY = """
-    mkdir -p specs/001-x
-    printf '# Feature Specification: X\\n\\nWords.\\n' > specs/001-x/spec.md
-    git init -q specs/nested
-    cd specs/nested
+    D=$(jq -r .feature_directory "$1")
+    mkdir -p "$D"
+    printf '# Feature Specification: X\\n\\nWords.\\n' > "$D/spec.md"
+    git init -q "$D/nested"
+    cd "$D/nested"
     git -c user.name=x -c user.email=x@x commit -q --allow-empty -m x
 """
 TELLS_A_SECRET = """
-    mkdir -p specs/001-x
-    printf '# Feature Specification: X\\n\\nghp_%036d\\n' 7 > specs/001-x/spec.md
+    D=$(jq -r .feature_directory "$1")
+    mkdir -p "$D"
+    printf '# Feature Specification: X\\n\\nghp_%036d\\n' 7 > "$D/spec.md"
 """
 
 
@@ -183,7 +184,7 @@ TELLS_A_SECRET = """
         pytest.param(WRITES_A_WORKFLOW, {"publish.protected_path"}, ".github/workflows/steal.yml", id="workflow"),
         pytest.param(LINKS_TO_PASSWD, {"publish.forbidden_file"}, "spec.md", id="link to /etc/passwd"),
         pytest.param(CHANGES_THE_CODE, {"publish.protected_path"}, "src/shop.py", id="changes the code"),
-        pytest.param(NESTS_A_REPOSITORY, {"publish.forbidden_file"}, "specs/nested", id="nested repository"),
+        pytest.param(NESTS_A_REPOSITORY, {"publish.forbidden_file"}, "nested", id="nested repository"),
         pytest.param(TELLS_A_SECRET, {"publish.secret"}, "spec.md", id="secret"),
         pytest.param(PRINTS_A_GIGABYTE, {"agent.too_much_output"}, "", id="prints 1 GB"),
         pytest.param(FILLS_THE_DISK, {"agent.failed", "publish.too_large"}, "", id="fills the disk"),
@@ -264,7 +265,9 @@ async def test_the_push_is_refused(open_stage: OpenStage) -> None:
 
 async def test_the_app_is_uninstalled_in_the_middle(open_stage: OpenStage, image_with: ImageWith) -> None:
     s = await open_stage(
-        SPECKIT_JOB_IMAGE=image_with("sleep 3; mkdir -p specs/001-x; echo words > specs/001-x/spec.md")
+        SPECKIT_JOB_IMAGE=image_with(
+            'sleep 3; D=$(jq -r .feature_directory "$1"); mkdir -p "$D"; echo words > "$D/spec.md"'
+        )
     )
     await s.comment(f"/speckit specify --until specify {INVOICE}")
 

@@ -79,7 +79,7 @@ async def test_cancel_stops_a_run_in_any_phase(open_stage: OpenStage, image_with
     assert all(check.conclusion == "cancelled" for check in s.check_runs())
     if phase is not Phase.OPEN_PR:
         assert not s.bot_branches()
-    assert not s.pull_requests()
+        assert not s.pull_requests()
 
 
 @pytest.mark.parametrize("verb", ["clarify", "checklist", "analyze", "refine FR-001 faster"])

@@ -15,10 +15,9 @@ from tests.scenarios.looking import container_of, found_in, look_inside, plan_is
 pytestmark = pytest.mark.engine
 
 WRITES_WHAT_IS_NEXT = """
-folder=$(ls -d specs/*/ 2>/dev/null | head -n 1)
-if [ -z "$folder" ]; then
-    bash .specify/scripts/bash/create-new-feature.sh --json --short-name invoice 'Pay by invoice' >/dev/null
-    folder=$(ls -d specs/*/ | head -n 1)
+folder=$SPECIFY_FEATURE_DIRECTORY
+if [ ! -e "$folder/spec.md" ]; then
+    mkdir -p "$folder"
     spec='# Feature Specification: Pay by invoice\\n\\n### User Story 1 - Pay later\\n\\nWithin 30 days.\\n'
     printf "$spec" > "$folder/spec.md"
 elif [ ! -e "$folder/plan.md" ]; then

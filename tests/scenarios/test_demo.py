@@ -53,7 +53,7 @@ async def test_the_demo_goes_the_whole_way_and_leaves_nothing(
     assert result["status"] == "succeeded"
     assert [set(phase) for phase in result["phases"]] == [{"phase", "status", "attempt", "seconds"}] * 9
     assert {phase["status"] for phase in result["phases"]} == {"succeeded"}
-    assert result["check_run"]["conclusion"] == "success"
+    assert result["check_run"]["conclusion"] == "action_required"
     assert {"name", "artifact_type", "size_bytes"} == set(result["artifacts"][0])
     assert result["run_id"] in result["comment_markdown"]
     assert result["pull_request_url"].startswith("http://127.0.0.1:")

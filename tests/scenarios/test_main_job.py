@@ -35,7 +35,7 @@ async def test_a_comment_becomes_a_draft_pull_request(database_url: str, open_st
     assert pull.issue.number == 2
     assert f"/pull/{pull.number}" in reply.body
     (check,) = s.check_runs()
-    assert (check.status, check.conclusion, check.external_id) == ("completed", "success", str(run.run_id))
+    assert (check.status, check.conclusion, check.external_id) == ("completed", "action_required", str(run.run_id))
     assert check.head_sha == pull.head_sha == run.head_sha
 
 
@@ -89,8 +89,10 @@ async def test_a_repository_with_spec_kit_is_used_as_it_is(open_stage: OpenStage
     files[".specify/templates/spec-template.md"] += "\n## Carbon footprint\n\n[How much CO2 this costs]\n"
     s.hub.commit_files(s.repository, "main", files)
 
-    await s.comment("/speckit specify Refund a customer")
-    run = await s.finish()
+    other = s.hub.create_issue(s.repository, "Refunds", "Some customers want their money back.", "ada")
+    await s.comment("/speckit specify Refund a customer", issue=other)
+    await s.rest()
+    (run,) = await s.runs(other)
 
     assert run.status == "succeeded", run.result_summary
     second = s.pull_requests()[-1]
@@ -107,7 +109,7 @@ async def test_until_specify_stops_after_the_specification(open_stage: OpenStage
     assert run.status == "succeeded", run.result_summary
     assert s.phases(run)["speckit_plan"] == s.phases(run)["speckit_tasks"] == "skipped"
     written = [path for path in s.pull_request().files if path.startswith("specs/")]
-    assert written == [f"{run.feature_directory}/spec.md"]
+    assert written == [f"{run.feature_directory}/checklists/requirements.md", f"{run.feature_directory}/spec.md"]
 
 
 async def test_a_dry_run_pushes_nothing_and_keeps_the_patch(open_stage: OpenStage) -> None:
@@ -133,16 +135,19 @@ async def test_another_base_branch(open_stage: OpenStage) -> None:
     assert s.pull_request().base_branch == "release-2"
 
 
-async def test_two_commands_in_one_comment_are_two_runs(open_stage: OpenStage) -> None:
+async def test_two_commands_in_one_comment_are_two_runs_in_their_order(open_stage: OpenStage) -> None:
     s = await open_stage()
-    await s.comment("/speckit specify Pay by invoice\n\n/speckit specify Pay by cheque")
+    await s.comment("/speckit specify --until specify Pay by invoice\n\n/speckit specify --until specify Pay by cheque")
     await s.finish()
 
-    runs = await s.runs()
-    assert [run.status for run in runs] == ["succeeded", "succeeded"]
-    assert len(s.pull_requests()) == 2
+    second, first = await s.runs()
+    assert [first.status, second.status] == ["succeeded", "succeeded"]
+    assert first.completed_at is not None
+    assert second.started_at is not None
+    assert second.started_at >= first.completed_at
     assert len(s.replies()) == 2
-    assert len(set(s.bot_branches())) == 2
+    assert "cheque" in s.pull_request().text_of(f"{second.feature_directory}/spec.md")
+    assert s.bot_branches() == [first.branch_name]
 
 
 async def test_a_private_repository_works_and_its_pages_do_not_exist(open_stage: OpenStage) -> None:

@@ -105,14 +105,14 @@ async def test_a_typo_gets_the_right_spelling(open_stage: OpenStage) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["/speckit", "/speckit specify", "/speckit specify --until lunch x", "/speckit specify --bse x y"]
+    "text", ["/speckit", "/speckit constitution", "/speckit specify --until lunch x", "/speckit specify --bse x y"]
 )
 async def test_an_incomplete_command_gets_the_next_correct_one(open_stage: OpenStage, text: str) -> None:
     s = await open_stage(worker=False)
     await s.comment(text)
     await s.rest()
-    assert "specify" in s.reply().body
-    assert "/speckit" in s.reply().body
+    assert "Nothing was started" in s.reply().body
+    assert "/speckit help" in s.reply().body
     assert await s.runs() == []
 
 

@@ -213,7 +213,46 @@ took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's te
     assert check.annotations
 
     refined = await say(s, "/speckit refine FR-001 within one minute", issue)
-    assert seen(refined) == snapshot()
+    assert seen(refined) == snapshot("""\
+✅ **Done.** Section “FR-001: System MUST meet this part of the request: Let customers pay by invoice.” of `spec.md` is changed and pushed to [pull request 2](HUB/acme/shop/pull/2).
+
+`grace` asked for `refine`: FR-001 within one minute
+
+It is at [`specs/001-customers-pay-invoice/spec.md:38`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L38), changed by commit [`SHORT-SHA`](HUB/acme/shop/commit/SHA).
+
+**One question is open:**
+
+- [`specs/001-customers-pay-invoice/spec.md:32`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L32) the request names no boundary conditions or error cases; which matter?
+
+⚠️ Out of date, because what they build on changed: [`specs/001-customers-pay-invoice/plan.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md) and [`specs/001-customers-pay-invoice/tasks.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/tasks.md).
+
+Files at commit [`SHORT-SHA`](HUB/acme/shop/commit/SHA):
+
+- [`specs/001-customers-pay-invoice/spec.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md) 1 line
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ✅ | `speckit_refine` changing the section | T | 1 |
+| ✅ | `commit_push` committing and pushing | T | 1 |
+| ✅ | `open_pr` opening the pull request | T | 1 |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · branch `speckit/DATE/TOKEN` · run `RUN-ID`
+
+**The agent on changing the section:** wrote specs/001-customers-pay-invoice/spec.md, line 38: FR-001 says more
+
+**Next:**
+
+- `/speckit clarify` asks what the specification leaves open
+- `/speckit plan` writes the plan again, so that it fits
+- `/speckit checklist` writes a checklist for the review
+- `/speckit refine TEXT` changes the section that the text names; in a review comment on `spec.md`, the section it stands at
+
+<!-- speckit-bot:run=RUN-ID -->\
+""")
     spec = s.pull_request().text_of(f"{DIRECTORY}/spec.md")
     assert "within one minute" in next(line for line in spec.splitlines() if "**FR-001**" in line)
 
@@ -239,18 +278,48 @@ async def test_a_new_round_tells_what_changed(open_stage: OpenStage) -> None:
 
     said = await say(s, "/speckit specify Let customers pay by invoice. Net 14, EU only. Send a reminder.", issue)
     assert seen(said) == snapshot("""\
-❓ **1 question needs an answer.** Nothing runs until somebody answers.
+✅ **Done.** The specification, the plan and the tasks are pushed to [pull request 2](HUB/acme/shop/pull/2).
 
-| # | question | choices |
-|---|---|---|
-| **1** | the request names no boundary conditions or error cases; which matter?<br>[`specs/001-customers-pay-invoice/spec.md:33`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L33) | *answer in your own words* |
+`grace` asked for `specify`: Let customers pay by invoice. Net 14, EU only. Send a reminder.
 
-**To answer:**
+**One question is open:**
 
-- `/speckit clarify 1: YOUR ANSWER` at the start of a line: the number of a question and the letter of a choice, or the number, a colon and your own words
-- or quote this comment and reply `1: YOUR ANSWER`
+- [`specs/001-customers-pay-invoice/spec.md:33`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md?plain=1#L33) the request names no boundary conditions or error cases; which matter?
 
-<!-- speckit-bot:questions=RUN-ID -->\
+Files at commit [`SHORT-SHA`](HUB/acme/shop/commit/SHA):
+
+- [`specs/001-customers-pay-invoice/plan.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/plan.md) 3 lines
+- [`specs/001-customers-pay-invoice/spec.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/spec.md) 8 lines
+- [`specs/001-customers-pay-invoice/tasks.md`](HUB/acme/shop/blob/SHA/specs/001-customers-pay-invoice/tasks.md) 3 lines
+
+| | phase | took | attempt |
+|---|---|---:|---:|
+| ✅ | `prepare_job` preparing the job | T | 1 |
+| ✅ | `start_job_container` starting the container | T | 1 |
+| ✅ | `git_clone` cloning the repository | T | 1 |
+| ✅ | `speckit_specify` writing the specification | T | 1 |
+| ✅ | `speckit_plan` writing the plan | T | 1 |
+| ✅ | `speckit_tasks` writing the tasks | T | 1 |
+| ✅ | `commit_push` committing and pushing | T | 1 |
+| ✅ | `open_pr` opening the pull request | T | 1 |
+| ✅ | `cleanup` cleaning up | T | 1 |
+
+took T · agent `template` speckit-template-agent 1.1.0 (no model: Spec Kit's templates filled from the request) · Spec Kit 1.2.3 · [logs and artifacts](HUB/runs/RUN-ID) · branch `speckit/DATE/TOKEN` · run `RUN-ID`
+
+**The agent on writing the specification:** wrote specs/001-customers-pay-invoice/spec.md: 1 user story, 5 requirements (2 kept, 3 new, 2 dropped), 1 open question; 2 of 16 items of specs/001-customers-pay-invoice/checklists/requirements.md pass
+
+**The agent on writing the plan:** wrote specs/001-customers-pay-invoice/plan.md anew from specs/001-customers-pay-invoice/spec.md: 9 technical decisions still to be made
+
+**The agent on writing the tasks:** wrote specs/001-customers-pay-invoice/tasks.md: 10 tasks for 1 user story
+
+**Next:**
+
+- `/speckit clarify 1: YOUR ANSWER` answers the first question
+- `/speckit analyze` checks the specification, the plan and the tasks against each other
+- `/speckit checklist` writes a checklist for the review
+- `/speckit refine TEXT` changes the section that the text names; in a review comment on `spec.md`, the section it stands at
+
+<!-- speckit-bot:run=RUN-ID -->\
 """)
     (pull,) = s.pull_requests()
     assert "A note that a person added." in pull.body
