@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Sequence
 
@@ -10,21 +11,30 @@ from db.cancelling import cancel_waiting
 from db.models import SpecAutomationRun
 from db.runs import get_run, request_cancel
 from db.session import Database
-from db.vocabulary import Trigger
+from db.vocabulary import RunStatus, Trigger
+
+PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between the tries to end a run that waits for a worker while somebody holds it."""
 
 
 async def cancel(
     database: Database, run: SpecAutomationRun, by: str, *, owner: str, retention_days: int
 ) -> SpecAutomationRun:
     """Ask for the run to stop, and return it as it is then. ``owner`` names this process in leases."""
-    async with database.transaction() as session:
-        if not await request_cancel(session, run.run_id, by):
-            return run
-        # With every slot busy no worker would see the wish for a long time. The sweeper reports the end.
-        await cancel_waiting(
-            session, run.run_id, by, owner=owner, hostname=socket.gethostname(), retention_days=retention_days
-        )
-        return await get_run(session, run.run_id)
+    for pause in (*PAUSES, None):
+        async with database.transaction() as session:
+            if not await request_cancel(session, run.run_id, by):
+                return await get_run(session, run.run_id)
+            # With every slot busy no worker would see the wish for a long time. The sweeper reports the end.
+            ended = await cancel_waiting(
+                session, run.run_id, by, owner=owner, hostname=socket.gethostname(), retention_days=retention_days
+            )
+            run = await get_run(session, run.run_id)
+        # Who tells its place in the queue holds a waiting run for a moment, and does not look for the wish.
+        if ended or run.status is not RunStatus.QUEUED or pause is None:
+            break
+        await asyncio.sleep(pause)
+    return run
 
 
 def run_meant(
