@@ -131,7 +131,7 @@ def add_comment(state: State, issue: Issue, body: object, user: User, via_app: A
     """Write a comment. Raises ApiError: 403 when the conversation is locked, 422 for the text."""
     refuse_locked(state, issue, user)
     text = checked_body(body, "IssueComment", required=True)
-    comment = Comment(issue, state.new_id(), text or "", user, via_app)
+    comment = Comment(issue=issue, id=state.new_id(), body=text or "", user=user, via_app=via_app)
     issue.repository.comments[comment.id] = comment
     issue.updated_at = utc_now()
     tell_comment(state, comment, "created", user)

@@ -88,11 +88,10 @@ class Issue:
         return [comment for comment in self.repository.comments.values() if comment.issue is self]
 
 
-@dataclass(eq=False)
-class Comment:
-    """A comment on an issue or pull request. ``edits`` counts how often its text was changed."""
+@dataclass(eq=False, kw_only=True)
+class _Written:
+    """What comments of both kinds have. ``edits`` counts how often the text was changed."""
 
-    issue: Issue
     id: int
     body: str
     user: User
@@ -112,14 +111,21 @@ class Comment:
         """Who wrote it."""
         return self.user.login
 
+
+@dataclass(eq=False, kw_only=True)
+class Comment(_Written):
+    """A comment on an issue or pull request."""
+
+    issue: Issue
+
     @property
     def repository(self) -> Repository:
         """Where it was written."""
         return self.issue.repository
 
 
-@dataclass(eq=False)
-class ReviewComment:
+@dataclass(eq=False, kw_only=True)
+class ReviewComment(_Written):
     """A comment on a line of a pull request's diff, or a reply to one (``in_reply_to`` is set).
 
     ``line`` and ``commit_sha`` follow the head of the pull request as long as the line is still there; then ``line`` is
@@ -127,10 +133,7 @@ class ReviewComment:
     """
 
     pull: PullRequest
-    id: int
     review_id: int
-    body: str
-    user: User
     path: str
     line: int | None
     side: str
@@ -141,21 +144,6 @@ class ReviewComment:
     original_commit_sha: str = ""
     start_line: int | None = None
     in_reply_to: ReviewComment | None = None
-    via_app: App | None = None
-    edits: int = 0
-    history: list[str] = field(default_factory=list)
-    """Earlier texts, oldest first."""
-    reactions: list[Reaction] = field(default_factory=list)
-    minimized: str | None = None
-    """Why it is folded away, as GitHub's ``minimizedReason``."""
-    created_at: datetime = field(default_factory=utc_now)
-    updated_at: datetime = field(default_factory=utc_now)
-    born: float = field(default_factory=time.monotonic)
-
-    @property
-    def author(self) -> str:
-        """Who wrote it."""
-        return self.user.login
 
     @property
     def issue(self) -> Issue:
