@@ -20,7 +20,7 @@ from sqlalchemy.orm import configure_mappers
 from bot.draining import DrainedTasks
 from bot.github.errors import GitHubError
 from bot.pages.views import Pages
-from bot.parts import WEB_SHARE, bot_parts
+from bot.parts import WEB_PACE, bot_parts
 from bot.queue import QueueUnavailable, RunQueue
 from bot.relevance import Relevance
 from bot.settings import Settings
@@ -69,7 +69,7 @@ class _WebProcess:
         await require_current(self.settings.database_url)
         await self._warm_up()
         async with aiohttp.ClientSession(timeout=_GITHUB_TIMEOUT) as http:
-            parts = bot_parts(self.settings, self.database, http, self.queue, share=WEB_SHARE)
+            parts = bot_parts(self.settings, self.database, http, self.queue, pace=WEB_PACE)
             self._door = WebhookDoor(
                 secret=self.settings.github_webhook_secret.get_secret_value(),
                 relevance=Relevance(self.settings.command_prefix, self.settings.github_app_id, lambda: self._slug),

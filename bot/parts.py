@@ -9,6 +9,7 @@ import aiohttp
 
 from bot.configuration.source import ConfigurationSource
 from bot.github.app_auth import AppAuth
+from bot.github.rate_gate import Pace
 from bot.github.repo_client import GitHub
 from bot.intake import IntakeService
 from bot.queue import WakesRuns
@@ -26,20 +27,22 @@ class BotParts:
     intake: IntakeService
 
 
-WEB_SHARE, WORKER_SHARE = 0.25, 0.75
-"""Of the content GitHub lets an installation create: the web process answers, the workers report."""
+WEB_PACE, WORKER_PACE = Pace(0.25, longest_wait=5.0), Pace(0.75)
+"""Of the content GitHub lets an installation create: the web process answers, the workers report.
+
+An answer that would have to wait is left to the sweeper: it would hold back the commands that came after it."""
 
 
 def bot_parts(
-    settings: Settings, database: Database, http: aiohttp.ClientSession, queue: WakesRuns, *, share: float
+    settings: Settings, database: Database, http: aiohttp.ClientSession, queue: WakesRuns, *, pace: Pace
 ) -> BotParts:
-    """``share``: WEB_SHARE or WORKER_SHARE. Contacts nobody. ``http``, ``database`` and ``queue`` are closed by the
+    """``pace``: WEB_PACE or WORKER_PACE. Contacts nobody. ``http``, ``database`` and ``queue`` are closed by the
     caller, and so is the reporter. Raises SettingsError for an operator's configuration file that holds a mistake.
     """
     auth = AppAuth(
         http, app_id=settings.github_app_id, private_key=settings.private_key, api_url=settings.github_api_url
     )
-    github = GitHub(http, auth, settings.github_api_url, share=share)
+    github = GitHub(http, auth, settings.github_api_url, pace=pace)
     reporter = RunReporter(
         database,
         github,

@@ -28,7 +28,7 @@ from bot.commands.table import DEFAULT_ROLES
 from bot.github.app_auth import Purpose
 from bot.github.errors import AccessLost, GitHubError, NotFound
 from bot.github.repo_client import GitHub, RepoClient
-from bot.parts import WORKER_SHARE, bot_parts
+from bot.parts import WORKER_PACE, bot_parts
 from bot.queue import RUN_JOB, QueueUnavailable, RunQueue, deserialize_job, redis_settings, serialize_job
 from bot.reporting.publishing import publish_pull_request
 from bot.settings import Settings
@@ -296,7 +296,7 @@ async def _worker_parts(
         queue = RunQueue(redis_url)
         closing.push_async_callback(queue.close)
         containers = await _containers(settings, closing)
-        parts = bot_parts(settings, database, http, queue, share=WORKER_SHARE)
+        parts = bot_parts(settings, database, http, queue, pace=WORKER_PACE)
         closing.push_async_callback(parts.reporter.close)
         access = GitHubAccess(database, parts.github)
         services = Services(

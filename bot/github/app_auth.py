@@ -17,7 +17,7 @@ import aiohttp
 import jwt
 
 from bot.github.errors import AccessLost, NotFound, Refused, Unavailable
-from bot.github.rate_gate import Timing
+from bot.github.rate_gate import Pace, Timing
 from bot.github.transport import Call, Token, Transport
 
 JWT_BACKDATED_SECONDS = 60
@@ -82,7 +82,7 @@ class AppAuth:
         self.app_id = app_id
         self._private_key = private_key
         self._timing = timing or Timing()
-        self._transport = Transport(http, api_url, self._timing)
+        self._transport = Transport(http, api_url, self._timing, Pace())
         self._kept: dict[TokenKey, _Kept] = {}
         self._minting: dict[TokenKey, asyncio.Lock] = {}
         self._app: AppInfo | None = None

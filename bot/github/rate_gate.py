@@ -22,7 +22,6 @@ CREATED_A_MINUTE, CREATED_AN_HOUR = 80, 500
 RESERVED_A_MINUTE, RESERVED_AN_HOUR = 10, 50
 """What ordinary requests leave over, so that the final word of a run is never the one that waits."""
 
-LONGEST_WAIT_SECONDS = 90.0
 FIRST_UNTOLD_WAIT_SECONDS = 60.0
 
 
@@ -42,6 +41,15 @@ class Timing:
     longest_call: float = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``share``: this process's part of the content that an installation may create, above 0 and at most 1.
+    ``longest_wait``: for how many seconds a request may wait for the gate."""
+
+    share: float = 1.0
+    longest_wait: float = 90.0
+
+
 def server_seconds(headers: Mapping[str, str]) -> float | None:
     """The ``Date`` header in seconds since the epoch, or None where it is missing or unreadable."""
     try:
@@ -55,9 +63,7 @@ class RateGate:
     """The state of one installation's rate limits. Times are monotonic seconds."""
 
     timing: Timing
-    share: float = 1.0
-    """This process's part of the content that an installation may create, above 0 and at most 1."""
-    longest_wait: float = LONGEST_WAIT_SECONDS
+    pace: Pace = field(default_factory=Pace)
     _closed_until: float = 0.0
     _untold_limits: int = 0
     clock_offset: float = 0.0
@@ -67,12 +73,12 @@ class RateGate:
     async def enter(self, *, creates: bool, final: bool = False, optional: bool = False) -> None:
         """Wait until a request may be sent. ``creates``: it makes something new for people to see.
 
-        Raises RateLimited when that is further away than ``longest_wait``, or for an ``optional`` one not now.
+        Raises RateLimited when that is further away than the pace allows, or for an ``optional`` one not now.
         """
         waited = 0.0
         while (pause := self._pause(creates, final)) > 0:
             waited += pause
-            if optional or waited > self.longest_wait:
+            if optional or waited > self.pace.longest_wait:
                 raise RateLimited(f"waiting for GitHub's rate limit: {pause:.0f} s are left", pause)
             await self.timing.sleep(pause)
         if creates:
@@ -87,7 +93,7 @@ class RateGate:
             self._created.popleft()
         spare_minute, spare_hour = (0, 0) if final else (RESERVED_A_MINUTE, RESERVED_AN_HOUR)
         for most, window in ((CREATED_A_MINUTE - spare_minute, MINUTE), (CREATED_AN_HOUR - spare_hour, HOUR)):
-            allowed = max(1, int(most * self.share))
+            allowed = max(1, int(most * self.pace.share))
             if len(self._created) >= allowed:
                 pause = max(pause, self._created[-allowed] + window - now)
         return pause

@@ -21,7 +21,7 @@ from bot.github.comments import CommentInfo, Reaction
 from bot.github.errors import Unavailable
 from bot.github.issues import IssueInfo
 from bot.github.pull_requests import PullRequestInfo
-from bot.github.rate_gate import Timing
+from bot.github.rate_gate import Pace, Timing
 from bot.github.transport import Call, Token, Transport
 
 __all__ = [
@@ -87,14 +87,14 @@ class GitHub:
         api_url: str,
         *,
         timing: Timing | None = None,
-        share: float = 1.0,
+        pace: Pace | None = None,
     ) -> None:
-        """``share``: this process's part of the content that an installation may create."""
+        """``pace``: how much of what an installation may send is this process's, and how long a call may wait."""
         self.auth = auth
         self._http = http
         self._api_url = api_url
         self._timing = timing or Timing()
-        self._share = share
+        self._pace = pace or Pace()
         self._transports: dict[int, Transport] = {}
 
     def repo(
@@ -139,7 +139,7 @@ class GitHub:
         transport = self._transports.get(installation_id)
         if transport is None:
             transport = self._transports[installation_id] = Transport(
-                self._http, self._api_url, self._timing, self._share
+                self._http, self._api_url, self._timing, self._pace
             )
         return transport
 

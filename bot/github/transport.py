@@ -19,7 +19,7 @@ import gidgethub.aiohttp
 
 from bot.github import graphql
 from bot.github.errors import AccessLost, GitHubError, NotFound, Refused, Unavailable, from_http
-from bot.github.rate_gate import RateGate, Timing
+from bot.github.rate_gate import Pace, RateGate, Timing
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +126,9 @@ def _require_same_host(url: str, api_url: str) -> None:
 class Transport:
     """Sends the calls of one installation (or of the App itself) through its gate."""
 
-    def __init__(self, http: aiohttp.ClientSession, api_url: str, timing: Timing, share: float = 1.0) -> None:
+    def __init__(self, http: aiohttp.ClientSession, api_url: str, timing: Timing, pace: Pace) -> None:
         self._timing = timing
-        self._gate = RateGate(timing, share)
+        self._gate = RateGate(timing, pace)
         self._api = _Api(http, api_url, self._gate)
 
     @property
