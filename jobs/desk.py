@@ -34,7 +34,7 @@ class Work:
         """The one that the containers are made for and the run's record names: the first that needs the way to a model,
         which a container has from its start or never; else the first."""
         agents = [self.agents[phase] for phase in self.request.agent_phases]
-        return next((agent for agent in agents if agent.needs_gateway), agents[0])
+        return next((agent for agent in agents if agent.model_api), agents[0])
 
 
 class Desk:

@@ -1,4 +1,5 @@
-"""The way from an agent to its model: a unix socket per run, a key that is good for that run only, two paths.
+"""The way from an agent to its model: a unix socket per run, a key that is good for that run only, and the few
+paths that models are asked by.
 
 The job container has no network. A forwarder in it hands the agent's requests to this socket; the gateway checks the
 run's throw-away key, puts the operator's real key in its place and forwards to the model's endpoint, nothing else.
@@ -15,6 +16,7 @@ import os
 import secrets
 import shutil
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -23,12 +25,11 @@ import aiohttp
 from aiohttp import web
 
 from db.runs import Lease
+from jobs.model_apis import RULES, ModelCall, ModelEndpoint, call_of, key_presented
 
 GATEWAY_PORT = 8377
 """Where the forwarder in the container listens, on the container's own loopback."""
 
-ALLOWED = frozenset({("POST", "/v1/responses"), ("GET", "/v1/models")})
-PASSED_TO_MODEL = ("content-type", "accept", "openai-beta", "user-agent")
 PASSED_TO_AGENT = ("content-type", "retry-after", "x-request-id", "cache-control")
 LARGEST_REQUEST = 32 << 20
 CONNECT_SECONDS = 20
@@ -53,12 +54,10 @@ class _OpenRun:
 
 
 class Gateway:
-    """One per worker. ``base_url`` is the model endpoint's, with or without ``/v1``; ``api_key`` never leaves here but
-    in requests to it."""
+    """One per worker; ``endpoints`` are those the operator has a key for, one an API."""
 
-    def __init__(self, api_key: str, base_url: str) -> None:
-        self._api_key = api_key
-        self._base_url = base_url.rstrip("/").removesuffix("/v1")
+    def __init__(self, endpoints: Sequence[ModelEndpoint]) -> None:
+        self._endpoints = {endpoint.api: endpoint for endpoint in endpoints}
         self._open: dict[UUID, _OpenRun] = {}
 
     async def open_run(self, lease: Lease, root: Path) -> GatewayAccess:
@@ -102,22 +101,26 @@ class Gateway:
             await self.close_run(run_id)
 
     async def _handle(self, request: web.Request, key: str, session: aiohttp.ClientSession) -> web.StreamResponse:
-        if (request.method, request.rel_url.raw_path) not in ALLOWED:
-            return _error(404, "this gateway forwards POST /v1/responses and GET /v1/models only")
-        presented = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(presented.encode(), key.encode()):
+        call = call_of(request.method, request.rel_url.raw_path)
+        endpoint = self._endpoints.get(call.api) if call is not None else None
+        if call is None or endpoint is None:
+            return _error(404, "this gateway forwards what models are asked by, and nothing else")
+        if not hmac.compare_digest(key_presented(request.headers).encode(), key.encode()):
             return _error(401, "this is not the key of this run")
-        return await self._forward(request, session)
+        return await self._forward(request, session, call, endpoint)
 
-    async def _forward(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
-        headers = {name: request.headers[name] for name in PASSED_TO_MODEL if name in request.headers}
-        headers["Authorization"] = f"Bearer {self._api_key}"
+    async def _forward(
+        self, request: web.Request, session: aiohttp.ClientSession, call: ModelCall, endpoint: ModelEndpoint
+    ) -> web.StreamResponse:
+        rules = RULES[call.api]
+        headers = {name: request.headers[name] for name in rules.passed if name in request.headers}
+        headers[rules.key_header] = rules.key_prefix + endpoint.key
         headers["Accept-Encoding"] = "identity"
         body = await request.read()
         try:
             async with session.request(
                 request.method,
-                f"{self._base_url}{request.path}",
+                f"{endpoint.base_url.rstrip('/').removesuffix('/v1')}{call.path}{_query(request)}",
                 data=body or None,
                 headers=headers,
                 allow_redirects=False,
@@ -145,6 +148,11 @@ async def _stream(request: web.Request, answer: aiohttp.ClientResponse) -> web.S
     with contextlib.suppress(ConnectionResetError):
         await response.write_eof()
     return response
+
+
+def _query(request: web.Request) -> str:
+    """Gemini's one parameter; nothing else passes."""
+    return "?alt=sse" if request.query.get("alt") == "sse" else ""
 
 
 def _error(status: int, message: str) -> web.Response:

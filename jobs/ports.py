@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -119,7 +120,7 @@ class AgentRequest:
     ``feature_directory`` is empty where ``speckit_specify`` is to choose one; one that is given may be there already.
     ``answers`` are for ``speckit_clarify``, which asks where there are none; ``section`` is for ``speckit_refine``;
     ``paths`` are what ``speckit_implement`` may write: folders that end with a slash, files, globs. ``model`` is for an
-    agent that supports one, which uses its own where it is None.
+    agent that supports one, which uses its own where it is None. ``attempt`` is that of the phase.
     """
 
     run_id: UUID
@@ -131,6 +132,7 @@ class AgentRequest:
     section: Section | None = None
     paths: Sequence[str] = ()
     model: str | None = None
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +212,22 @@ class AgentCommand:
     result_file: str = ""
 
 
+class ModelApi(StrEnum):
+    """The ways in which agents talk to a model. Each has paths, a header for its key and a usage report of its own."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+
+
 class Agent(Protocol):
     """A coding-agent CLI. One file per backend under ``jobs/agents``."""
 
     name: str
     integration: str
     """The name ``specify init --integration`` knows it by."""
-    needs_gateway: bool
+    model_api: ModelApi | None
+    """How it talks to its model, through the gateway; None where it has none, and then no way out at all."""
     supports_model: bool
     """Whether it works with a model that a request names."""
     runtime_env: Mapping[str, str]
@@ -227,7 +238,10 @@ class Agent(Protocol):
         """Print the agent's version on the first line of stdout."""
         ...
 
-    def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand: ...
+    def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
+        """``gateway_url`` has no path: ``http://127.0.0.1:PORT``, under which every API's own paths lie. It and the key
+        are empty where the agent has no model."""
+        ...
 
     def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
         """Read the agent's own words. Raises UserError, AppError or TransientError when they tell a known failure."""

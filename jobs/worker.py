@@ -41,8 +41,9 @@ from jobs.clock import SystemClock
 from jobs.containers import DockerContainers
 from jobs.errors import AppError, PipelineError, TransientError, UserError
 from jobs.gateway import Gateway
+from jobs.model_apis import ModelEndpoint
 from jobs.pipeline import Pipeline, WakeNext
-from jobs.ports import ExistingPullRequest, PullRequest, Repository
+from jobs.ports import ExistingPullRequest, ModelApi, PullRequest, Repository
 from jobs.redaction import Redactor
 from jobs.running import RunsOfThisProcess
 from jobs.services import Options, Services
@@ -343,7 +344,8 @@ def _doorbell(queue: RunQueue) -> WakeNext:
 async def _containers(settings: Settings, closing: AsyncExitStack) -> DockerContainers:
     gateway = None
     if settings.openai_api_key is not None:
-        gateway = Gateway(settings.openai_api_key.get_secret_value(), settings.openai_base_url)
+        endpoint = ModelEndpoint(ModelApi.OPENAI, settings.openai_base_url, settings.openai_api_key.get_secret_value())
+        gateway = Gateway([endpoint])
         closing.push_async_callback(gateway.close)
     containers = DockerContainers(
         docker_host=settings.docker_host,

@@ -14,7 +14,7 @@ from typing import Any
 from db.vocabulary import ErrorCode, Phase
 from jobs.agents.codex_prompts import RESULT_FILE, files_for, prompt_for, wants_result
 from jobs.errors import AppError, TransientError, UserError
-from jobs.ports import AgentCommand, AgentReport, AgentRequest
+from jobs.ports import AgentCommand, AgentReport, AgentRequest, ModelApi
 
 KEY_VARIABLE = "SPECKIT_GATEWAY_KEY"
 MODEL_VARIABLE = "SPECKIT_CODEX_MODEL"
@@ -40,7 +40,7 @@ class CodexCli:
 
     name = "codex_cli"
     integration = "codex"
-    needs_gateway = True
+    model_api: ModelApi | None = ModelApi.OPENAI
     supports_model = True
 
     def __init__(self, model: str) -> None:
@@ -127,7 +127,7 @@ web_search = "disabled"
 
 [model_providers.speckit]
 name = "speckit"
-base_url = {_toml(gateway_url)}
+base_url = {_toml(f"{gateway_url}/v1")}
 wire_api = "responses"
 env_key = "{KEY_VARIABLE}"
 

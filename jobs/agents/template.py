@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from jobs.ports import AgentCommand, AgentReport, AgentRequest
+from jobs.ports import AgentCommand, AgentReport, AgentRequest, ModelApi
 
 HOME = "/home/agent"
 REQUEST_FILE = "request.json"
@@ -20,7 +20,7 @@ class TemplateAgent:
     name = "template"
     # The repository is set up for codex, so that people can go on with an agent that understands what it reads.
     integration = "codex"
-    needs_gateway = False
+    model_api: ModelApi | None = None
     supports_model = False
 
     def __init__(self) -> None:

@@ -134,7 +134,7 @@ class DockerContainers:
             raise self._engine.image_missing() from None
 
     async def _open_gateway(self, lease: Lease, agent: Agent) -> GatewayAccess | None:
-        if not agent.needs_gateway:
+        if agent.model_api is None:
             return None
         if self._gateway is None:
             raise AppError(

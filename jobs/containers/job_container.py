@@ -91,7 +91,7 @@ class DockerJobContainer:
             "version_argv": list(agent.version_argv()),
             "max_patch": self._limits.patch,
             # An agent with a model works by Spec Kit's skills.
-            "with_skills": agent.needs_gateway,
+            "with_skills": agent.model_api is not None,
         }
         result = await self._ask(request, output, made, PREPARE_SECONDS, "setting Spec Kit up")
         match result.get("refused"):
@@ -136,7 +136,7 @@ class DockerJobContainer:
         self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
     ) -> AgentReport:
         """Raises UserError ``agent.*`` with what the agent did wrong, TransientError ``engine.*``."""
-        url = f"http://127.0.0.1:{GATEWAY_PORT}/v1" if self._gateway is not None else ""
+        url = f"http://127.0.0.1:{GATEWAY_PORT}" if self._gateway is not None else ""
         key = self._gateway.key if self._gateway is not None else ""
         command = agent.command(request, url, key)
         tail = _Tail(output.stdout)

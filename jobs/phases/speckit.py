@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from db.vocabulary import ErrorCode, Phase
@@ -51,7 +51,8 @@ class SpecKit:
         ``engine.*``."""
         before = await _documents(attempt, room)
         assignment = assign(request, attempt.phase, room.feature_directory, before)
-        report = await room.job.run_agent(self.agent, assignment.command, attempt.output, room.seconds)
+        command = replace(assignment.command, attempt=attempt.number)
+        report = await room.job.run_agent(self.agent, command, attempt.output, room.seconds)
         if assignment.writes:
             made = await self._take(attempt, room, assignment, before, report)
         else:

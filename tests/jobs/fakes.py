@@ -30,6 +30,7 @@ from jobs.ports import (
     ExistingPullRequest,
     GitContainer,
     JobContainer,
+    ModelApi,
     NamedPatch,
     PhaseOutput,
     PreparedTree,
@@ -131,7 +132,7 @@ class World:
 class FakeAgent:
     name: str = "template"
     integration: str = "generic"
-    needs_gateway: bool = False
+    model_api: ModelApi | None = None
     supports_model: bool = False
     runtime_env: Mapping[str, str] = field(default_factory=lambda: {"PACE": "slow"})
 

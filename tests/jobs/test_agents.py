@@ -91,7 +91,7 @@ def test_the_template_agents_last_words_are_its_message(stdout: bytes, message: 
 
 
 def test_codex_is_told_one_skill_and_one_endpoint() -> None:
-    command = CodexCli("gpt-x").command(request(), "http://127.0.0.1:8377/v1", "run-key")
+    command = CodexCli("gpt-x").command(request(), "http://127.0.0.1:8377", "run-key")
     prompt = command.argv[-1]
     assert prompt.startswith("$speckit-specify\n")
     assert prompt.count("$") == 1
@@ -113,7 +113,7 @@ def test_codex_takes_the_model_a_request_names() -> None:
 
 @pytest.mark.parametrize("agent", [TemplateAgent(), CodexCli("gpt-x")], ids=lambda agent: agent.name)
 def test_what_is_recorded_of_the_environment_is_forwarded_and_no_secret(agent: TemplateAgent | CodexCli) -> None:
-    environment = agent.command(request(), "http://127.0.0.1:8377/v1", "run-key").environment
+    environment = agent.command(request(), "http://127.0.0.1:8377", "run-key").environment
     assert agent.runtime_env.items() <= environment.items()
     assert "run-key" not in str(agent.runtime_env)
     assert not any("KEY" in name or "TOKEN" in name for name in agent.runtime_env)

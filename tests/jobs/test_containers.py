@@ -19,6 +19,7 @@ from jobs.agents import TemplateAgent
 from jobs.containers import ContainerLimits, DockerContainers
 from jobs.errors import AppError, TransientError, UserError
 from jobs.patches import init_policy, judge, parse_patch
+from jobs.ports import ModelApi
 from tests.jobs.git_server import git
 from tests.jobs.workplace import AGENT_POLICY, REPOSITORY, Rig, ScriptAgent, folder_of, patch_adding
 
@@ -282,7 +283,7 @@ async def test_an_agent_the_image_does_not_have_is_named(rig: Rig) -> None:
 
 async def test_an_agent_that_needs_a_model_needs_a_key(rig: Rig) -> None:
     with pytest.raises(AppError, match="OPENAI_API_KEY") as failed:
-        async with rig.workplace(agent=ScriptAgent(needs_gateway=True)):
+        async with rig.workplace(agent=ScriptAgent(model_api=ModelApi.OPENAI)):
             pass
     assert failed.value.code is ErrorCode.AGENT_NOT_CONFIGURED
 

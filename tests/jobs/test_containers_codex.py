@@ -13,8 +13,9 @@ from db.vocabulary import AGENT_PHASES, ErrorCode, Phase
 from jobs.agents import CodexCli
 from jobs.errors import AppError, TransientError
 from jobs.gateway import Gateway
+from jobs.model_apis import ModelEndpoint
 from jobs.patches import judge, parse_patch
-from jobs.ports import AgentRequest, Section
+from jobs.ports import AgentRequest, ModelApi, Section
 from tests.jobs.scripted_model import REAL_KEY, scripted_model
 from tests.jobs.workplace import AGENT_POLICY, DATE, Rig, ScriptAgent, Workplace, look_inside
 
@@ -39,7 +40,7 @@ async def test_codex_writes_a_specification_through_the_gateway(
     rig: Rig, codex_image: str, engine: docker.DockerClient
 ) -> None:
     async with scripted_model(WRITE_SPEC, "sleep 2") as model:
-        gateway = Gateway(REAL_KEY, model.url)
+        gateway = Gateway([ModelEndpoint(ModelApi.OPENAI, model.url, REAL_KEY)])
         async with rig.workplace(agent=CodexCli("gpt-test"), gateway=gateway, image=codex_image) as w:
             tree = await w.take_in()
             assert tree.agent_version.startswith("codex-cli 0.163.0")
@@ -68,7 +69,7 @@ async def test_codex_writes_a_specification_through_the_gateway(
 
 async def test_codex_finds_the_skills_where_the_repository_has_none(rig: Rig, codex_image: str) -> None:
     async with scripted_model("echo '# Plan' > specs/plan.md") as model:
-        gateway = Gateway(REAL_KEY, model.url)
+        gateway = Gateway([ModelEndpoint(ModelApi.OPENAI, model.url, REAL_KEY)])
         async with rig.workplace(agent=CodexCli("gpt-test"), gateway=gateway, image=codex_image) as w:
             await w.take_in("acme/ready")
             await ask(w, Phase.SPECKIT_PLAN, "", "specs")
@@ -81,7 +82,7 @@ async def test_codex_finds_the_skills_where_the_repository_has_none(rig: Rig, co
 async def test_every_phase_calls_the_skill_it_is_named_after(rig: Rig, codex_image: str) -> None:
     section = Section("specs/old.md", "Old", 1, 1)
     async with scripted_model() as model:
-        gateway = Gateway(REAL_KEY, model.url)
+        gateway = Gateway([ModelEndpoint(ModelApi.OPENAI, model.url, REAL_KEY)])
         async with rig.workplace(agent=CodexCli("gpt-test"), gateway=gateway, image=codex_image) as w:
             await w.take_in()
             for phase in AGENT_PHASES:
@@ -102,7 +103,7 @@ async def test_codex_leaves_a_result_and_works_in_the_project(rig: Rig, codex_im
     rig.server.create("acme/mono", {"README.md": b"x\n", "api/.specify/x": b"x\n", "api/specs/001-x/spec.md": b"x\n"})
     tell = 'printf \'{"findings": [], "at": "%s"}\' "$PWD $SPECIFY_FEATURE_DIRECTORY $SPECIFY_FEATURE_NO_PERSIST"'
     async with scripted_model(f"{tell} > /home/agent/speckit/result.json") as model:
-        gateway = Gateway(REAL_KEY, model.url)
+        gateway = Gateway([ModelEndpoint(ModelApi.OPENAI, model.url, REAL_KEY)])
         async with rig.workplace(agent=CodexCli("gpt-test"), gateway=gateway, image=codex_image) as w:
             await w.take_in("acme/mono", project="api")
             asked = AgentRequest(w.run_id, Phase.SPECKIT_ANALYZE, "", DATE, "specs/001-x")
@@ -120,7 +121,7 @@ async def test_a_model_that_refuses_is_told_apart(
     rig: Rig, codex_image: str, status: int, kind: type[Exception], code: ErrorCode
 ) -> None:
     async with scripted_model(status=status) as model:
-        gateway = Gateway(REAL_KEY, model.url)
+        gateway = Gateway([ModelEndpoint(ModelApi.OPENAI, model.url, REAL_KEY)])
         async with rig.workplace(agent=CodexCli("gpt-test"), gateway=gateway, image=codex_image) as w:
             await w.take_in("acme/ready")
             with pytest.raises(kind) as failed:
@@ -132,8 +133,8 @@ async def test_a_model_that_refuses_is_told_apart(
 
 async def test_the_gateway_is_all_that_can_be_reached(rig: Rig) -> None:
     async with scripted_model() as model:
-        gateway = Gateway(REAL_KEY, model.url)
-        async with rig.workplace(agent=ScriptAgent(needs_gateway=True), gateway=gateway) as w:
+        gateway = Gateway([ModelEndpoint(ModelApi.OPENAI, model.url, REAL_KEY)])
+        async with rig.workplace(agent=ScriptAgent(model_api=ModelApi.OPENAI), gateway=gateway) as w:
             await w.take_in()
             report = await w.run(
                 "python3 - <<'EOF'\n"

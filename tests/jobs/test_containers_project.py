@@ -7,6 +7,7 @@ import pytest
 from db.vocabulary import ErrorCode, Phase
 from jobs.errors import UserError
 from jobs.patches import init_policy, judge, parse_patch, policy_for
+from jobs.ports import ModelApi
 from tests.jobs.git_server import git
 from tests.jobs.workplace import FILES, Rig, ScriptAgent, folder_of
 
@@ -83,7 +84,7 @@ async def test_an_agent_with_a_model_finds_the_skills_its_project_lacks(rig: Rig
             await w.look("acme/old", project=project)
             await w.job.receive_tree(w.git, w.output)
             # Only preparing is for an agent with a model: none is called here.
-            await w.job.prepare_tree(ScriptAgent(needs_gateway=True), w.output, project)
+            await w.job.prepare_tree(ScriptAgent(model_api=ModelApi.OPENAI), w.output, project)
             lent = (await w.run("ls ~/.agents/skills; cat .agents/skills/*/SKILL.md")).message.split()
             assert lent == [
                 *(f"speckit-{name}" for name in ("analyze", "checklist", "clarify", "constitution", "implement")),

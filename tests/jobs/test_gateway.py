@@ -16,6 +16,8 @@ from aiohttp import web
 
 from db.runs import Lease
 from jobs.gateway import Gateway, GatewayAccess
+from jobs.model_apis import ModelEndpoint
+from jobs.ports import ModelApi
 
 REAL_KEY = "sk-real-key-of-the-operator"
 
@@ -70,7 +72,7 @@ def root() -> Iterator[Path]:
 
 @pytest.fixture
 async def gateway(model: Model) -> AsyncIterator[Gateway]:
-    made = Gateway(REAL_KEY, model.url)
+    made = Gateway([ModelEndpoint(ModelApi.OPENAI, model.url, REAL_KEY)])
     yield made
     await made.close()
 
@@ -166,7 +168,7 @@ async def test_refusals_and_redirects_come_back_as_they_are(
 
 
 async def test_a_dead_endpoint_is_a_bad_gateway(root: Path) -> None:
-    gateway = Gateway(REAL_KEY, "http://127.0.0.1:1/v1")
+    gateway = Gateway([ModelEndpoint(ModelApi.OPENAI, "http://127.0.0.1:1/v1", REAL_KEY)])
     access = await gateway.open_run(lease(), root)
     async with client(access) as session, session.get("http://x/v1/models", headers=key(access)) as answer:
         assert answer.status == 502
@@ -200,7 +202,7 @@ async def test_a_worker_that_lost_its_lease_leaves_its_successors_socket_alone(
     gateway: Gateway, model: Model, root: Path
 ) -> None:
     run_id = uuid4()
-    late = Gateway("sk-another-process", model.url)
+    late = Gateway([ModelEndpoint(ModelApi.OPENAI, model.url, "sk-another-process")])
     lost = await late.open_run(lease(run_id, epoch=9), root)
     neighbour = await late.open_run(lease(), root)
     access = await gateway.open_run(lease(run_id, epoch=10), root)
@@ -215,7 +217,7 @@ async def test_a_worker_that_lost_its_lease_leaves_its_successors_socket_alone(
 
 async def test_an_older_epoch_that_comes_late_leaves_the_newer_one_alone(gateway: Gateway, root: Path) -> None:
     run_id = uuid4()
-    late = Gateway("sk-another-process", "http://127.0.0.1:1")
+    late = Gateway([ModelEndpoint(ModelApi.OPENAI, "http://127.0.0.1:1", "sk-another-process")])
     access = await gateway.open_run(lease(run_id, epoch=2), root)
     older = await late.open_run(lease(run_id, epoch=1), root)
     assert older.folder != access.folder

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from db.vocabulary import AGENT_PHASES_OF, ErrorCode, Phase, RunStatus, TaskStatus, Verb
-from jobs.ports import AgentReport, AgentRequest
+from jobs.ports import AgentReport, AgentRequest, ModelApi
 from tests.jobs.fake_tree import FEATURE, SPEC, Tree, added, does_nothing
 from tests.jobs.fakes import FakeAgent
 from tests.jobs.rig import PULL, SECRET, Rig
@@ -339,7 +339,9 @@ async def test_paths_of_a_project(rig: Rig, verb: Verb) -> None:
 async def test_each_phase_has_its_own_agent_and_model(rig: Rig) -> None:
     rig.agents = {
         "template": FakeAgent(),
-        "codex": FakeAgent("codex", "codex", needs_gateway=True, supports_model=True, runtime_env={"MODEL": "m"}),
+        "codex": FakeAgent(
+            "codex", "codex", model_api=ModelApi.OPENAI, supports_model=True, runtime_env={"MODEL": "m"}
+        ),
     }
     arguments = {
         "agents": {"speckit_plan": "codex"},
@@ -379,7 +381,7 @@ async def test_the_agent_and_model_that_were_named_count_for_every_phase(rig: Ri
 
 
 async def test_the_same_agent_is_recorded_when_another_worker_goes_on(rig: Rig) -> None:
-    rig.agents["codex"] = FakeAgent("codex", needs_gateway=True)
+    rig.agents["codex"] = FakeAgent("codex", model_api=ModelApi.OPENAI)
     run_id = await rig.open(arguments={"agents": {"speckit_specify": "codex"}})
     await rig.worker_dies(run_id, "agent:speckit_tasks")
     run = await rig.worked_on(run_id)

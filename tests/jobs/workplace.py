@@ -29,6 +29,7 @@ from jobs.ports import (
     Committed,
     GitContainer,
     JobContainer,
+    ModelApi,
     NamedPatch,
     PhaseOutput,
     PreparedTree,
@@ -69,7 +70,7 @@ class ScriptAgent:
     result_file: str = ""
     name: str = "script"
     integration: str = "codex"
-    needs_gateway: bool = False
+    model_api: ModelApi | None = None
     supports_model: bool = False
     runtime_env: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,7 +117,7 @@ class Workplace:
 
     async def run(self, script: str, seconds: float = 30, gateway: bool = False, result_file: str = "") -> AgentReport:
         request = AgentRequest(self.run_id, Phase.SPECKIT_SPECIFY, "", DATE)
-        agent = ScriptAgent(script, result_file, needs_gateway=gateway)
+        agent = ScriptAgent(script, result_file, model_api=ModelApi.OPENAI if gateway else None)
         return await self.job.run_agent(agent, request, self.output, seconds)
 
     async def work(self, phase: Phase, text: str = "", folder: str = "") -> bytes:
