@@ -238,6 +238,11 @@ class Agent(Protocol):
         """Print the agent's version on the first line of stdout."""
         ...
 
+    def models(self, request: AgentRequest) -> Sequence[str]:
+        """The models that its CLI may call for a request, by the names their endpoint knows: the one that works, then
+        any smaller helper it calls by itself. The gateway refuses every other. Empty where it has none."""
+        ...
+
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         """``gateway_url`` has no path: ``http://127.0.0.1:PORT``, under which every API's own paths lie. It and the key
         are empty where the agent has no model."""

@@ -55,9 +55,13 @@ class CodexCli:
         """See ``Agent.version_argv``."""
         return ["codex", "--version"]
 
+    def models(self, request: AgentRequest) -> Sequence[str]:
+        """See ``Agent.models``."""
+        return [request.model or self._model]
+
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         """See ``Agent.command``. The key is the run's throw-away one."""
-        model = request.model or self._model
+        (model,) = self.models(request)
         variables = _shell_variables(request)
         return AgentCommand(
             argv=[

@@ -30,6 +30,10 @@ class TemplateAgent:
         """See ``Agent.version_argv``."""
         return ["speckit-template-agent", "--version"]
 
+    def models(self, request: AgentRequest) -> Sequence[str]:
+        """See ``Agent.models``."""
+        return []
+
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         """See ``Agent.command``. The request is a file: an argument has a limit, and is seen in the process list."""
         content = {

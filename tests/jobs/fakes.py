@@ -139,6 +139,9 @@ class FakeAgent:
     def version_argv(self) -> Sequence[str]:
         return ("agent", "--version")
 
+    def models(self, request: AgentRequest) -> Sequence[str]:
+        return ()
+
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         return AgentCommand(("agent", request.phase))
 

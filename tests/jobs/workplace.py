@@ -77,6 +77,9 @@ class ScriptAgent:
     def version_argv(self) -> Sequence[str]:
         return ["bash", "--version"]
 
+    def models(self, request: AgentRequest) -> Sequence[str]:
+        return [request.model or "m"] if self.model_api is not None else []
+
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         environment = {"GATEWAY_URL": gateway_url, "GATEWAY_KEY": gateway_key}
         files = {"agent.sh": self.script.encode()}
