@@ -1,4 +1,4 @@
-"""The tables. The four entities of the data model, and what the door and the reporter must not forget.
+"""The tables. The four entities of the data model, what the reporter must not forget, and what runs spent.
 
 Rules live three times, each where it bites: in the transitions of db/vocabulary.py, in the validators here, and in
 named constraints. Those that constraints cannot say (transitions, immutability, an artifact's retention, the log paths
@@ -7,7 +7,7 @@ of a finished phase) are triggers, made by the migrations.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -157,6 +157,13 @@ class SpecAutomationRun(Base):
     )
     report: Mapped[RunReport] = relationship(
         back_populates="run", lazy="raise", cascade="all, delete-orphan", passive_deletes=True
+    )
+    model_usage: Mapped[list[ModelUsage]] = relationship(
+        back_populates="run",
+        lazy="raise",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        order_by=lambda: [ModelUsage.attempt, ModelUsage.model, ModelUsage.day],
     )
 
     @validates("status")
@@ -315,6 +322,42 @@ class RunReport(Base):
     final_reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     run: Mapped[SpecAutomationRun] = relationship(back_populates="report", lazy="raise")
+
+
+class ModelUsage(Base):
+    """What one attempt of a phase spent on one model on one day, as the gateway counted it; kept as long as its run."""
+
+    __tablename__ = "model_usage"
+    __table_args__ = (
+        CheckConstraint("requests >= 0 AND refused_requests >= 0", name="requests_not_negative"),
+        CheckConstraint("input_tokens >= 0 AND output_tokens >= 0", name="tokens_not_negative"),
+        CheckConstraint(
+            "cached_input_tokens >= 0 AND cached_input_tokens <= input_tokens", name="cached_is_part_of_input"
+        ),
+        CheckConstraint("cost_usd >= 0", name="cost_not_negative"),
+        CheckConstraint("attempt >= 1", name="attempt_counted"),
+        Index("ix_model_usage_repository_day", "repository_id", "day"),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey(RUN_ID, ondelete="CASCADE"), primary_key=True)
+    phase: Mapped[Phase] = mapped_column(enum(Phase, "phase"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    model: Mapped[str] = mapped_column(CleanText(200), primary_key=True)
+    """Empty for requests that named none that was allowed."""
+    day: Mapped[date] = mapped_column(primary_key=True)
+    """Of UTC."""
+    repository_id: Mapped[int] = mapped_column(BigInteger)
+    requests: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Those that were passed on to the model."""
+    refused_requests: Mapped[int] = mapped_column(BigInteger, default=0)
+    input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cached_input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The part of the input that a cache had."""
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cost_usd: Mapped[float | None]
+    """None when no price was known."""
+
+    run: Mapped[SpecAutomationRun] = relationship(back_populates="model_usage", lazy="raise")
 
 
 bound_text_lengths()

@@ -27,6 +27,7 @@ def _whole_runs() -> Select[Run]:
             selectinload(Run.artifacts),
             selectinload(Run.agent_configuration),
             selectinload(Run.report),
+            selectinload(Run.model_usage),
         )
         # What this session read earlier is older than what it wrote since.
         .execution_options(populate_existing=True)
@@ -34,7 +35,7 @@ def _whole_runs() -> Select[Run]:
 
 
 async def get_run(session: AsyncSession, run_id: UUID) -> Run:
-    """The run with its task states (in the order of the phases), artifacts, agent configuration and report.
+    """The run with its task states (in the order of the phases), artifacts, agent configuration, report and usage.
 
     Raises RunNotFound.
     """

@@ -72,7 +72,7 @@ async def test_a_process_on_another_schema_says_the_cure(empty_database_url: str
     with pytest.raises(migrate.SchemaOutdated) as refused:
         await migrate.require_current(empty_database_url)
     at = revision or "no schema"
-    assert str(refused.value) == f"database is at {at}, this version needs 0002; run: speckit-bot migrate"
+    assert str(refused.value) == f"database is at {at}, this version needs 0003; run: speckit-bot migrate"
 
 
 async def test_a_newer_schema_is_left_alone(empty_database_url: str) -> None:

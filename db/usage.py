@@ -1,0 +1,102 @@
+"""What runs spent on models, as the gateway counted it. All functions work inside the caller's transaction.
+
+A row is written by whoever paid, also without the lease: an answer that was paid for is a fact whoever holds the run by
+now. Rows are added to and never set, so that nothing is lost and nothing counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.budgets import Prices, Spent, Tokens
+from db.models import ModelUsage
+from db.models import SpecAutomationRun as Run
+from db.vocabulary import Phase
+
+NO_MODEL = ""
+"""The model of requests that were refused because they named none that was allowed: names of others are not kept."""
+
+_COUNTED = ("requests", "refused_requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost_usd")
+
+
+@dataclass(frozen=True, slots=True)
+class NewUsage:
+    """What to add for one model in one attempt of a phase. ``day`` is UTC's; ``cost_usd`` None: no price is known."""
+
+    run_id: UUID
+    repository_id: int
+    phase: Phase
+    attempt: int
+    model: str
+    day: date
+    requests: int
+    refused_requests: int
+    tokens: Tokens
+    cost_usd: float | None
+
+
+async def add_usage(session: AsyncSession, usage: Sequence[NewUsage]) -> None:
+    """Add to the rows, or write them. Raises IntegrityError for a run that is not there."""
+    if not usage:
+        return
+    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    added = dialect.insert(ModelUsage).values([_values(one) for one in usage])
+    await session.execute(
+        added.on_conflict_do_update(
+            index_elements=["run_id", "phase", "attempt", "model", "day"],
+            # What has no price makes the sum one without.
+            set_={name: getattr(ModelUsage, name) + getattr(added.excluded, name) for name in _COUNTED},
+        )
+    )
+
+
+def _values(usage: NewUsage) -> dict[str, Any]:
+    return {
+        "run_id": usage.run_id,
+        "repository_id": usage.repository_id,
+        "phase": usage.phase,
+        "attempt": usage.attempt,
+        "model": usage.model,
+        "day": usage.day,
+        "requests": usage.requests,
+        "refused_requests": usage.refused_requests,
+        "input_tokens": usage.tokens.read,
+        "cached_input_tokens": usage.tokens.cached,
+        "output_tokens": usage.tokens.written,
+        "cost_usd": usage.cost_usd,
+    }
+
+
+async def spent_by_run(session: AsyncSession, run_id: UUID, prices: Prices) -> Spent:
+    """What the run spent, and every run whose work it took over: a retry does not begin with a new budget."""
+    chain = select(Run.run_id, Run.retry_of).where(Run.run_id == run_id).cte("chain", recursive=True)
+    # UNION, not UNION ALL: should runs ever name each other, it ends.
+    chain = chain.union(select(Run.run_id, Run.retry_of).join(chain, Run.run_id == chain.c.retry_of))
+    return await _spent(session, ModelUsage.run_id.in_(select(chain.c.run_id)), prices)
+
+
+async def spent_on_day(session: AsyncSession, repository_id: int, day: date, prices: Prices) -> Spent:
+    """What all runs of a repository spent on a day of UTC."""
+    return await _spent(session, (ModelUsage.repository_id == repository_id) & (ModelUsage.day == day), prices)
+
+
+async def _spent(session: AsyncSession, where: ColumnElement[bool], prices: Prices) -> Spent:
+    """The sum. Where no price was known then, today's counts."""
+    unpriced = ModelUsage.cost_usd.is_(None)
+    sums = (func.coalesce(func.sum(getattr(ModelUsage, name)), 0) for name in _COUNTED if name != "refused_requests")
+    rows = await session.execute(select(ModelUsage.model, unpriced, *sums).where(where).group_by("model", unpriced))
+    spent = Spent()
+    for model, without_price, requests, read, cached, written, known in rows:
+        tokens = Tokens(int(read), int(cached), int(written))
+        price = prices.get(model) if without_price else None
+        cost = price.of(tokens) if price is not None else float(known)
+        spent += Spent(tokens.total, cost, int(requests))
+    return spent
