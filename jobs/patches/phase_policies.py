@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from db.vocabulary import Phase
 from jobs.patches.globs import split_places
+from jobs.patches.integrations import INTEGRATIONS, integration_called
 from jobs.patches.policy import PatchPolicy
 
-CONTEXT_FILES = ("AGENTS.md",)
-"""What agents read before they work; Spec Kit keeps it up to date."""
+FEATURE_FILE = ".specify/feature.json"
+"""Where Spec Kit's scripts note which feature is worked on."""
 
 NEVER_IMPLEMENTED = (
     # Git and GitHub act on these.
@@ -30,7 +31,10 @@ NEVER_IMPLEMENTED = (
     *("**/appveyor.y*ml", "**/azure-pipelines*.y*ml", "**/bitbucket-pipelines.y*ml", "**/jenkinsfile"),
     # Editors, shells and agents run them, or do as they say, when somebody merely opens the repository.
     *("**/.devcontainer/**", "**/.devcontainer.json", "**/.idea/**", "**/.vscode/**", "**/.husky/**", "**/.envrc"),
-    *("**/.agents/**", "**/.claude/**", "**/.codex/**", "**/.cursor/**", "**/.mcp.json", "**/.pre-commit-config.y*ml"),
+    *("**/.agents/**", "**/.claude/**", "**/.codex/**", "**/.cursor/**", "**/.gemini/**", "**/.mcp.json"),
+    "**/.pre-commit-config.y*ml",
+    # What Spec Kit's commands say is what the next agent does.
+    *sorted({f"**/{known.commands}**" for known in INTEGRATIONS.values() if known.commands}),
     # Spec Kit's own: a constitution is amended by its command, not on the way.
     "**/.specify/**",
 )
@@ -40,31 +44,41 @@ IMPLEMENTED_FILES = 500
 IMPLEMENTED_BYTES = 8 << 20
 
 
-def init_policy(project: str = "") -> PatchPolicy:
-    """For what ``specify init`` wrote. ``project`` is the folder of Spec Kit's root, empty for the repository's."""
+def init_policy(project: str, integration: str) -> PatchPolicy:
+    """For what ``specify init --integration`` wrote. ``project`` is the folder of Spec Kit's root, empty for the
+    repository's."""
     at = f"{project}/" if project else ""
+    known = integration_called(integration)
     return PatchPolicy(
-        folders=(f"{at}.specify/", f"{at}.agents/skills/"),
-        files=tuple(at + name for name in CONTEXT_FILES),
+        folders=(f"{at}.specify/", *([at + known.commands] if known.commands else [])),
+        files=(at + known.context_file,) if known.context_file else (),
         max_files=300,
     )
 
 
 def policy_for(
-    phase: Phase, *, project: str, feature_directory: str, section_path: str = "", paths: Sequence[str] = ()
+    phase: Phase,
+    *,
+    project: str,
+    feature_directory: str,
+    section_path: str = "",
+    paths: Sequence[str] = (),
+    integration: str = "",
 ) -> PatchPolicy:
     """For what the agent wrote in ``phase``. ``feature_directory`` is empty until there is one; ``section_path`` is the
-    file of ``speckit_refine``; ``paths`` are the configured places for ``speckit_implement``.
+    file of ``speckit_refine``; ``paths`` are the configured places for ``speckit_implement``; ``integration`` is the
+    agent's, whose context file Spec Kit keeps up to date.
 
     Raises ValueError for a phase without an agent.
     """
     at = f"{project}/" if project else ""
     feature = f"{feature_directory}/" if feature_directory else f"{at}specs/"
     match phase:
-        case Phase.SPECKIT_SPECIFY | Phase.SPECKIT_PLAN | Phase.SPECKIT_TASKS | Phase.SPECKIT_CHECKLIST:
-            context = tuple(at + name for name in CONTEXT_FILES)
-            return PatchPolicy(folders=(feature, f"{at}.specify/"), files=context)
-        case Phase.SPECKIT_CLARIFY:
+        case Phase.SPECKIT_SPECIFY | Phase.SPECKIT_PLAN | Phase.SPECKIT_TASKS:
+            context_file = integration_called(integration).context_file
+            files = (FEATURE_FILE, context_file) if context_file else (FEATURE_FILE,)
+            return PatchPolicy(folders=(feature,), files=tuple(at + name for name in files))
+        case Phase.SPECKIT_CLARIFY | Phase.SPECKIT_CHECKLIST:
             return PatchPolicy(folders=(feature,))
         case Phase.SPECKIT_CONSTITUTION:
             return PatchPolicy(folders=(f"{at}.specify/memory/", f"{at}.specify/templates/"))

@@ -35,8 +35,11 @@ class Assignment:
         return self.step.phase is Phase.SPECKIT_CLARIFY and not self.command.answers
 
 
-def assign(request: RunRequest, phase: Phase, directory: str, documents: Mapping[str, bytes]) -> Assignment:
-    """``directory``: the feature's folder, empty where the verb has none; ``documents``: what is in it, by path.
+def assign(
+    request: RunRequest, phase: Phase, directory: str, documents: Mapping[str, bytes], integration: str = ""
+) -> Assignment:
+    """``directory``: the feature's folder, empty where the verb has none; ``documents``: what is in it, by path;
+    ``integration``: the agent's.
 
     Raises UserError ``request.no_feature`` where what the phase works on is not there.
     """
@@ -50,6 +53,7 @@ def assign(request: RunRequest, phase: Phase, directory: str, documents: Mapping
         feature_directory=directory,
         section_path=request.in_project(command.section.path) if command.section else "",
         paths=[request.in_project(path) for path in command.paths],
+        integration=integration,
     )
     assignment = Assignment(step, command, directory, output if step.output else "", policy, step.writes)
     return replace(assignment, writes=step.writes and not assignment.asks)

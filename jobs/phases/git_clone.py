@@ -104,7 +104,7 @@ class GitClone:
 
     async def _judge(self, attempt: Attempt, init_patch: bytes, project: str) -> None:
         try:
-            judge(await asyncio.to_thread(parse_patch, init_patch), init_policy(project))
+            judge(await asyncio.to_thread(parse_patch, init_patch), init_policy(project, self.agent.integration))
         except UserError:
             await self.folder.keep_patch(attempt, init_patch)
             raise

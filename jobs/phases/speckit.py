@@ -50,7 +50,7 @@ class SpecKit:
         """Raises UserError ``agent.*``, ``publish.*`` and ``request.*``, AppError and TransientError ``agent.*`` and
         ``engine.*``."""
         before = await _documents(attempt, room)
-        assignment = assign(request, attempt.phase, room.feature_directory, before)
+        assignment = assign(request, attempt.phase, room.feature_directory, before, self.agent.integration)
         command = replace(assignment.command, attempt=attempt.number)
         report = await room.job.run_agent(self.agent, command, attempt.output, room.seconds)
         if assignment.writes:

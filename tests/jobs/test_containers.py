@@ -39,7 +39,7 @@ async def test_the_whole_way_from_clone_to_push(rig: Rig) -> None:
         assert tree.agent_version.startswith("speckit-template-agent ")
         assert b"[FEATURE NAME]" in tree.templates["spec-template.md"]
         init = parse_patch(tree.init_patch)
-        judge(init, init_policy())
+        judge(init, init_policy("", "codex"))
         assert ".specify/scripts/bash/create-new-feature.sh" in {change.path for change in init.changes}
         specify = await w.work(Phase.SPECKIT_SPECIFY, "Let customers pay by invoice. Net 30, EU only.")
         folder = folder_of(specify)

@@ -30,7 +30,7 @@ async def test_the_whole_way_in_a_folder(rig: Rig) -> None:
     async with rig.workplace() as w:
         tree = await w.take_in("acme/mono", project=API)
         init = parse_patch(tree.init_patch)
-        judge(init, init_policy(API))
+        judge(init, init_policy(API, "codex"))
         paths = {change.path for change in init.changes}
         assert f"{API}/.specify/scripts/bash/create-new-feature.sh" in paths
         assert f"{API}/.agents/skills/speckit-analyze/SKILL.md" in paths

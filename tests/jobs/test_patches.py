@@ -18,7 +18,7 @@ from jobs.errors import UserError
 from jobs.patches import init_policy, judge, parse_patch, policy_for
 from tests.jobs.git_server import GIT, git
 
-AGENT_POLICY = policy_for(Phase.SPECKIT_SPECIFY, project="", feature_directory="")
+AGENT_POLICY = policy_for(Phase.SPECKIT_SPECIFY, project="", feature_directory="", integration="codex")
 ZERO, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
 
 
@@ -90,9 +90,9 @@ def binary(path: str, content: bytes, size: int | None = None) -> bytes:
 def test_an_ordinary_patch_is_understood_and_accepted() -> None:
     patch = parse_patch(
         added("specs/001-x/spec.md", "# Title\n\ntext")
-        + modified(".specify/memory/constitution.md")
+        + modified(".specify/feature.json")
         + deleted("specs/old.md")
-        + chmod(".specify/scripts/bash/a.sh", "100644", "100755")
+        + chmod("specs/001-x/check.sh", "100644", "100755")
         + added("AGENTS.md")
         + added("specs/empty.md", "")
         + added("specs/with space.md")
@@ -267,9 +267,9 @@ def test_the_refusal_shows_a_hidden_name_openly() -> None:
 
 def test_what_specify_init_writes_needs_its_own_policy() -> None:
     skills = parse_patch(added(".agents/skills/speckit-plan/SKILL.md") + added(".specify/templates/a.md"))
-    judge(skills, init_policy())
+    judge(skills, init_policy("", "codex"))
     with pytest.raises(UserError):
-        judge(parse_patch(added("specs/a.md")), init_policy())
+        judge(parse_patch(added("specs/a.md")), init_policy("", "codex"))
 
 
 NAMES = st.text(
@@ -278,7 +278,7 @@ NAMES = st.text(
 )
 
 
-@given(st.one_of(NAMES, NAMES.map("specs/".__add__), NAMES.map(".specify/".__add__)))
+@given(st.one_of(NAMES, NAMES.map("specs/".__add__), NAMES.map("specs/001-x/".__add__)))
 def test_an_accepted_path_is_plain_and_inside(path: str) -> None:
     try:
         raw = path.encode("utf-8", "surrogateescape")
@@ -291,7 +291,7 @@ def test_an_accepted_path_is_plain_and_inside(path: str) -> None:
         return
     (change,) = patch.changes
     assert posixpath.normpath(change.path) == change.path == unicodedata.normalize("NFC", change.path)
-    assert change.path == "AGENTS.md" or change.path.startswith(("specs/", ".specify/"))
+    assert change.path in {"AGENTS.md", ".specify/feature.json"} or change.path.startswith("specs/")
     assert ".." not in change.path.split("/")
     assert ".git" not in change.path.casefold().split("/")
     assert change.new_mode == "100644"

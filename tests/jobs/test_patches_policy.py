@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
+import docker
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from db.vocabulary import AGENT_PHASES, ErrorCode, Phase
 from jobs.errors import UserError
 from jobs.patches import PatchPolicy, init_policy, judge, parse_patch, policy_for
 from jobs.patches.globs import matches
+from jobs.patches.integrations import INTEGRATIONS
 from tests.jobs.test_patches import added, deleted, modified
 
 FEATURE = "specs/001-pay"
@@ -40,19 +43,23 @@ PLACES = {
     "memory": ".specify/memory/constitution.md",
     "template": ".specify/templates/spec-template.md",
     "script": ".specify/scripts/bash/common.sh",
+    "feature file": ".specify/feature.json",
+    "settings": ".specify/init-options.json",
     "context": "AGENTS.md",
+    "context of another agent": "CLAUDE.md",
+    "skill": ".agents/skills/speckit-plan/SKILL.md",
     "source": "src/pay/api.py",
     "document": "docs/pay.md",
 }
 OF_FEATURE = {"spec", "checklist", "tasks"}
 ALLOWED = {
     Phase.SPECKIT_CONSTITUTION: {"memory", "template"},
-    Phase.SPECKIT_SPECIFY: {*OF_FEATURE, "memory", "template", "script", "context"},
+    Phase.SPECKIT_SPECIFY: {*OF_FEATURE, "feature file", "context"},
     Phase.SPECKIT_CLARIFY: OF_FEATURE,
     Phase.SPECKIT_REFINE: {"spec"},
-    Phase.SPECKIT_PLAN: {*OF_FEATURE, "memory", "template", "script", "context"},
-    Phase.SPECKIT_TASKS: {*OF_FEATURE, "memory", "template", "script", "context"},
-    Phase.SPECKIT_CHECKLIST: {*OF_FEATURE, "memory", "template", "script", "context"},
+    Phase.SPECKIT_PLAN: {*OF_FEATURE, "feature file", "context"},
+    Phase.SPECKIT_TASKS: {*OF_FEATURE, "feature file", "context"},
+    Phase.SPECKIT_CHECKLIST: OF_FEATURE,
     Phase.SPECKIT_ANALYZE: set(),
     Phase.SPECKIT_IMPLEMENT: {"tasks", "source"},
 }
@@ -68,6 +75,7 @@ def test_each_phase_changes_its_own_files_only(phase: Phase, project: str) -> No
         feature_directory=f"{at}{FEATURE}",
         section_path=f"{at}{FEATURE}/spec.md",
         paths=[f"{at}src/"],
+        integration="codex",
     )
     assert {name for name, path in PLACES.items() if takes(policy, at + path)} == ALLOWED[phase]
     assert not takes(policy, "packages/web/specs/001-pay/spec.md")
@@ -94,11 +102,67 @@ def test_no_section_and_no_paths_allow_nothing_more() -> None:
 
 
 def test_what_specify_init_writes_lies_in_the_project() -> None:
-    policy = init_policy("packages/api")
+    policy = init_policy("packages/api", "codex")
     for path in ("packages/api/.specify/x", "packages/api/.agents/skills/speckit-plan/SKILL.md"):
         assert takes(policy, path)
     for path in (".specify/x", "packages/api/specs/a.md", "packages/.specify/x"):
         assert not takes(policy, path)
+
+
+@pytest.mark.parametrize(
+    ("integration", "context", "commands"),
+    [
+        ("codex", "AGENTS.md", ".agents/skills/speckit-plan/SKILL.md"),
+        ("claude", "CLAUDE.md", ".claude/skills/speckit-plan/SKILL.md"),
+        ("gemini", "GEMINI.md", ".gemini/commands/speckit.plan.toml"),
+        ("cursor-agent", ".cursor/rules/specify-rules.mdc", ".cursor/skills/speckit-plan/SKILL.md"),
+    ],
+)
+def test_each_agent_has_a_context_file_and_spec_kit_a_folder_for_it(
+    integration: str, context: str, commands: str
+) -> None:
+    plan = policy_for(Phase.SPECKIT_PLAN, project="a", feature_directory=FEATURE, integration=integration)
+    init = init_policy("a", integration)
+    files = ("AGENTS.md", "CLAUDE.md", "GEMINI.md", ".cursor/rules/specify-rules.mdc")
+    assert [path for path in files if takes(plan, f"a/{path}")] == [context]
+    assert not takes(plan, context)
+    assert takes(init, f"a/{commands}")
+    assert not takes(plan, f"a/{commands}")
+    for path in ("a/.claude/settings.json", "a/.gemini/settings.json", "a/.codex/config.toml", "a/.mcp.json"):
+        assert not takes(init, path)
+        assert not takes(plan, path)
+
+
+def test_an_agent_that_spec_kit_does_not_know_has_nothing_of_the_kind() -> None:
+    plan = policy_for(Phase.SPECKIT_PLAN, project="", feature_directory=FEATURE, integration="whoever")
+    assert (plan.folders, plan.files) == ((f"{FEATURE}/",), (".specify/feature.json",))
+    assert init_policy("", "whoever").folders == (".specify/",)
+
+
+@pytest.mark.engine
+def test_the_table_says_what_the_specify_of_the_image_says(engine: docker.DockerClient, job_image: str) -> None:
+    said = engine.containers.run(
+        job_image, ["/opt/speckit/venv/bin/python", "-c", ASK], network_mode="none", remove=True, entrypoint=""
+    )
+    folders, files = json.loads(said)
+    assert set(folders) == set(INTEGRATIONS)
+    for name, known in INTEGRATIONS.items():
+        assert known.commands in {"", *(f"{folder}/" for folder in folders[name])}, name
+        assert bool(known.commands) == any(folders[name]) or name in {"copilot", "hermes"}, name
+        assert known.context_file in {"", files.get(name)}, name
+        assert bool(known.context_file) == (name in files) or name == "copilot", name
+
+
+ASK = """
+import json, pathlib, specify_cli
+from specify_cli.integrations import INTEGRATION_REGISTRY as registry
+def folders(one):
+    config, folder = one.config or {}, (one.registrar_config or {}).get("dir") or ""
+    whole = (config.get("folder") or "").rstrip("/")
+    return [folder, whole, f"{whole}/{config.get('commands_subdir')}" if whole else "", f"{whole}/skills" if whole else ""]
+defaults = pathlib.Path(specify_cli.__file__).parent / "core_pack/extensions/agent-context/agent-context-defaults.json"
+print(json.dumps([{name: folders(one) for name, one in registry.items()}, json.loads(defaults.read_text())["agents"]]))
+"""
 
 
 @pytest.mark.parametrize(
@@ -122,6 +186,8 @@ def test_what_specify_init_writes_lies_in_the_project() -> None:
         ".codex/config.toml",
         ".agents/skills/speckit-plan/SKILL.md",
         ".claude/settings.json",
+        ".gemini/settings.json",
+        ".opencode/commands/speckit.plan.md",
         ".husky/pre-commit",
         "src/.envrc",
         ".specify/memory/constitution.md",
