@@ -10,7 +10,7 @@ from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -228,7 +228,7 @@ class Settings(DatabaseSettings):
         values.append(self.private_key)
         for url in (self.database_url, self.redis_url.get_secret_value() if self.redis_url else ""):
             if password := urlsplit(url).password:
-                values.append(password)
+                values += {password, unquote(password)}
         return tuple(values)
 
 

@@ -22,6 +22,7 @@ from cli.redis_server import own_redis
 from db.errors import SchemaOutdated
 from db.migrate import require_current, upgrade
 from db.session import Database, make_engine
+from jobs.redaction import Redactor
 
 _DRAIN_SECONDS = 15.0
 
@@ -37,8 +38,9 @@ def serve_worker() -> None:
     with _start() as (settings, redis_url):
         from jobs.worker import run_worker  # noqa: PLC0415 - the web process does without Docker's client
 
-        configure_logging(settings)
-        asyncio.run(run_worker(settings, redis_url))
+        redactor = Redactor(settings.secrets())
+        configure_logging(settings, redactor.redact_text)
+        asyncio.run(run_worker(settings, redis_url, redactor))
 
 
 def migrate_database() -> None:
@@ -143,7 +145,7 @@ def first_line(error: BaseException) -> str:
 async def _serve(settings: Settings, redis_url: str) -> None:
     from bot.app import create_app  # noqa: PLC0415 - the worker does without the pages
 
-    configure_logging(settings)
+    configure_logging(settings, Redactor(settings.secrets()).redact_text)
     database = Database.open(settings.database_url)
     try:
         await _listen(create_app(settings, database=database, redis_url=redis_url), settings)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from db.allowed_hosts import AllowedHost, narrowed
 from db.vocabulary import Phase
 from jobs.phase_runner import PhaseRunner
 from jobs.phases.commit_push import Author, CommitPush
@@ -72,13 +73,15 @@ class Desk:
     async def _start_containers(self) -> None:
         phase = StartJobContainer(self._services.containers)
         self._workplace = await self._runner.execute(
-            Phase.START_JOB_CONTAINER, lambda attempt: phase.execute(attempt, self._work.agent, self._seconds_left())
+            Phase.START_JOB_CONTAINER,
+            lambda attempt: phase.execute(attempt, self._work.agent, self._seconds_left(), self._allowed_hosts()),
         )
+        self._services.redactor.learn(self._work.request.run_id, self._workplace.job.secrets)
 
     async def run_agent(self, name: Phase) -> None:
         """One agent phase; its checkpoint is added."""
         services = self._services
-        phase = SpecKit(self._folder, self._work.agents[name], services.redactor, services.secrets)
+        phase = SpecKit(self._folder, self._work.agents[name], services.redactor)
         checkpoint = await self._runner.execute(
             name,
             lambda attempt: phase.execute(attempt, self._work.request, self._room),
@@ -95,6 +98,16 @@ class Desk:
             Phase.COMMIT_PUSH,
             lambda attempt: phase.execute(attempt, self._work.request, self._place.git, self._tree, self.checkpoints),
             before_retry=self.set_up,
+        )
+
+    def _allowed_hosts(self) -> Sequence[AllowedHost]:
+        """Of what the operator allows the repository now, what its own configuration left when the run was asked
+        for."""
+        request = self._work.request
+        asked = request.arguments.get("allowed_hosts")
+        return narrowed(
+            self._services.hosts.given_to(request.repository),
+            [str(name) for name in asked] if isinstance(asked, list) else None,
         )
 
     @property

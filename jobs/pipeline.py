@@ -119,6 +119,8 @@ class Pipeline:
                 raise
             # The lease lapses, and the sweeper gives the run to whoever can go on with it.
             logger.warning("run_left_alone", extra={"run": str(lease.run_id), "error": type(error).__name__})
+        finally:
+            self._services.redactor.forget(lease.run_id)
 
     async def _hand_back(self, taking: asyncio.Task[Execution | None]) -> None:
         """What was being taken when this worker was told to stop."""

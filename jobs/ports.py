@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from db.allowed_hosts import AllowedHost
 from db.runs import Lease
 from db.vocabulary import Phase
 
@@ -150,6 +151,18 @@ class AgentReport:
     result: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class EgressReport:
+    """Where the programs of an agent tried to go besides its model: host -> how often, bounded and harmless to show.
+
+    ``unnamed`` are refusals that named no host, or one more than are kept by name.
+    """
+
+    refused: Mapping[str, int] = field(default_factory=dict)
+    unnamed: int = 0
+    reached: Mapping[str, int] = field(default_factory=dict)
+
+
 class GitContainer(Protocol):
     """The container with the pristine clone. Each call that needs a token gets it for that one process only."""
 
@@ -172,6 +185,16 @@ class JobContainer(Protocol):
 
     @property
     def container_id(self) -> str: ...
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What is good for this container only, and still to be published or kept nowhere."""
+        ...
+
+    @property
+    def egress(self) -> EgressReport:
+        """Of the last turn of an agent, however it ended."""
+        ...
 
     async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
         """Take the tree of the pristine clone as a stream, without ``.git``."""
@@ -256,8 +279,11 @@ class Agent(Protocol):
 class Containers(Protocol):
     """Makes the two containers of a run and takes them away again."""
 
-    async def start(self, lease: Lease, agent: Agent, deadline_seconds: float) -> tuple[GitContainer, JobContainer]:
-        """Remove what an earlier epoch of this run left, then start both. Raises AppError/TransientError (engine.*)."""
+    async def start(
+        self, lease: Lease, agent: Agent, deadline_seconds: float, allowed: Sequence[AllowedHost] = ()
+    ) -> tuple[GitContainer, JobContainer]:
+        """Remove what an earlier epoch of this run left, then start both. ``allowed``: the hosts that an agent with a
+        model may reach. Raises AppError/TransientError (engine.*)."""
         ...
 
     async def remove(self, run_id: UUID) -> None:

@@ -1,16 +1,17 @@
-"""The one place that masks secrets: every captured byte passes it before it is kept or shown.
+"""The one place that masks secrets: every captured byte and every line of the log passes it before it is kept or shown.
 
-Known values are masked in the forms they travel in (plain, base64 at each alignment, URL, hex, JSON), and whatever
-looks like a credential by its pattern. A stream is judged line by line on a buffer that spans chunk borders; what
-cannot be judged is dropped, not passed on. ANSI sequences stay as they are: the pages that show them deal with them.
+Known values are masked in the forms they travel in (``encodings``), and whatever looks like a credential by its
+pattern. A stream is judged line by line on a buffer that spans chunk borders; what cannot be judged is dropped, not
+passed on. ANSI sequences stay as they are: the pages that show them deal with them.
 """
 
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
@@ -60,6 +61,7 @@ SECRET_PATTERNS: Sequence[SecretPattern] = (
     _pattern("a GitHub token", "github_pat_", rb"github_pat_[A-Za-z0-9_]{22,}"),
     _pattern("a GitHub login header", "eC1hY2Nlc3MtdG9rZW46", rb"[A-Za-z0-9+/_\-]{28,}={0,2}", b""),
     _pattern("a model key", "sk-", rb"sk-[A-Za-z0-9_\-]{0,64}?[A-Za-z0-9]{20}[A-Za-z0-9_\-]*", _WORD + b"_-"),
+    _pattern("the key of a run", "speckit-run-", rb"speckit-run-[A-Za-z0-9_\-]{32,}", _WORD + b"_-"),
     _pattern("an AWS key", "AKIA ASIA", rb"A(?:KIA|SIA)[0-9A-Z]{16}(?![A-Za-z0-9])"),
     _pattern("a Google key", "AIza", rb"AIza[0-9A-Za-z_\-]{35}"),
     _pattern("a Slack token", "xoxa- xoxb- xoxp- xoxr- xoxs-", rb"xox[abprs]-[A-Za-z0-9\-]{20,}"),
@@ -73,31 +75,66 @@ SECRET_PATTERNS: Sequence[SecretPattern] = (
 )
 
 _PASSWORD_IN_URL = _pattern("", "://", rb"://([^\s/:@]{0,256}):([^\s/@]{1,1024})@", b"", group=2)
+# As a request has them, and as programs print the headers they sent.
 _LOGIN_HEADER = _pattern(
     "",
-    "authorization: Authorization: AUTHORIZATION:",
-    rb"(?i)authorization:\s{0,8}(?:basic|bearer|token)\s{1,8}([A-Za-z0-9+/=_.~\-]{8,})",
+    "authorization Authorization AUTHORIZATION",
+    rb"(?i)authorization[\"']?\s{0,4}[:=,]\s{0,8}[\"']?(?:basic|bearer|token)\s{1,8}([A-Za-z0-9+/=_.~\-]{8,})",
     b"",
     group=1,
 )
-_IN_STREAMS = (*(found for found in SECRET_PATTERNS if found.name != "a private key"), _PASSWORD_IN_URL, _LOGIN_HEADER)
+_BEARER = _pattern("", "bearer Bearer BEARER", rb"(?i)bearer\s{1,8}([A-Za-z0-9+/=_.~\-]{20,})", group=1)
+_KEY_HEADER = _pattern(
+    "",
+    "x-api-key X-Api-Key X-API-Key x-goog-api-key X-Goog-Api-Key",
+    rb"(?i)x-(?:goog-)?api-key[\"']?\s{0,4}[:=,]\s{0,8}[\"']?([A-Za-z0-9+/=_.~\-]{8,})",
+    b"",
+    group=1,
+)
+_IN_STREAMS = (
+    *(found for found in SECRET_PATTERNS if found.name != "a private key"),
+    *(_PASSWORD_IN_URL, _LOGIN_HEADER, _BEARER, _KEY_HEADER),
+)
 _KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 END_OF_KEY = re.compile(rb"-----END [A-Z ]{0,40}PRIVATE KEY-----")
 _LONGEST_KEY = 1 << 14
 
 
 class Redactor:
-    """Masks secrets in bytes. ``secrets`` are known values; the patterns are always looked for."""
+    """Masks secrets in bytes and text. ``secrets`` are known values; the patterns are always looked for.
 
-    def __init__(self, secrets: Sequence[str] = ()) -> None:
-        self._secrets = tuple(secrets)
-        forms = {form for secret in secrets for form in encodings(secret)}
-        self._known = tuple(sorted(forms))
-        self.held_back = max([HELD_BACK, *map(len, forms)])
+    One for a process: what a run brings with it is learnt while it lives, and from then on masked in every stream.
+    """
 
-    def also(self, *secrets: str) -> Redactor:
-        """A redactor that knows these values too."""
-        return Redactor((*self._secrets, *(secret for secret in secrets if secret)))
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: dict[Hashable, tuple[str, ...]] = {}
+        self._forms: dict[Hashable, frozenset[bytes]] = {}
+        self._known: tuple[bytes, ...] = ()
+        self.held_back = HELD_BACK
+        """How many bytes of a line without an end wait for what follows them."""
+        self.learn("", secrets)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All values known now. Never log this."""
+        return tuple({secret for values in self._secrets.values() for secret in values})
+
+    def learn(self, owner: Hashable, secrets: Iterable[str]) -> None:
+        """Know these values too, until ``owner`` is forgotten; they take the place of what it had before."""
+        values = tuple(secret for secret in secrets if secret)
+        self._secrets = {**self._secrets, owner: values}
+        self._set_forms({**self._forms, owner: frozenset(form for secret in values for form in encodings(secret))})
+
+    def forget(self, owner: Hashable) -> None:
+        """The values of ``owner`` are good for nothing any more."""
+        self._secrets = {name: values for name, values in self._secrets.items() if name != owner}
+        self._set_forms({name: forms for name, forms in self._forms.items() if name != owner})
+
+    def _set_forms(self, forms: dict[Hashable, frozenset[bytes]]) -> None:
+        # Whole new values each time: other threads are searching by the old ones.
+        self._forms = forms
+        self._known = tuple(sorted(set().union(*forms.values())))
+        self.held_back = max([HELD_BACK, *map(len, self._known)])
 
     def redact(self, data: bytes) -> bytes:
         """Mask everything in ``data``, which is whole."""
@@ -157,7 +194,7 @@ class StreamRedactor:
             return b""
         try:
             return self._mask(cut)
-        except (re.error, MemoryError, RecursionError, ValueError):
+        except Exception:  # noqa: BLE001 - what nobody can vouch for must not get out, whatever went wrong
             self._buffer = self._buffer[cut:]
             return DROPPED
 
@@ -211,14 +248,24 @@ def encodings(secret: str) -> set[bytes]:
         # The lines of a key file are base64 already: one form each is enough, and keeps the search short.
         if len(plain) < SHORTEST_ENCODED or (is_key_file and part != secret):
             continue
-        forms |= _base64_forms(plain)
-        forms |= {plain.hex().encode(), plain.hex().upper().encode()}
-        forms |= {quote(plain, safe="").encode(), quote(plain).encode(), quote_plus(plain).encode()}
-        forms |= {re.sub(rb"%[0-9A-F]{2}", lambda found: found.group().lower(), form) for form in tuple(forms)}
-        text = plain.decode("utf-8", "replace")
-        for ascii_only in (True, False):
-            escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode()
-            forms |= {escaped, escaped.replace(b"/", b"\\/")}
+        forms |= {plain[::-1], plain.hex().encode(), plain.hex().upper().encode()}
+        forms |= _base64_forms(plain) | _url_forms(plain) | _text_forms(plain.decode("utf-8", "replace"))
+    return forms
+
+
+def _url_forms(plain: bytes) -> set[bytes]:
+    """Percent-encoded, by those who leave much as it is and by those who leave nothing."""
+    written = {quote(plain, safe="").encode(), quote(plain).encode(), quote_plus(plain).encode()}
+    written |= {quote(plain, safe="!*'()").encode(), b"".join(b"%%%02X" % byte for byte in plain)}
+    return written | {re.sub(rb"%[0-9A-F]{2}", lambda found: found.group().lower(), form) for form in written}
+
+
+def _text_forms(text: str) -> set[bytes]:
+    """As JSON and HTML write it."""
+    forms = {html.escape(text).encode(), html.escape(text, quote=False).encode()}
+    for ascii_only in (True, False):
+        escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode()
+        forms |= {escaped, escaped.replace(b"/", b"\\/")}
     return forms
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from db.allowed_hosts import HostPolicy
 from db.session import Database
 from db.turns import Limits
 from jobs.phases.commit_push import Author
@@ -26,9 +27,10 @@ class Services:
     reporter: Reporter
     agents: Mapping[str, Agent]
     redactor: Redactor
-    secrets: Sequence[str]
-    """What must never be in a patch; never logged."""
+    """Knows what must never be in a patch, a log or a sentence."""
     clock: Clock
+    hosts: HostPolicy = field(default_factory=HostPolicy)
+    """Which hosts agents may reach, by repository."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from db.vocabulary import ErrorCode
 from jobs.agents import make_agents
 from jobs.clock import SystemClock
 from jobs.containers import DockerContainers
+from jobs.egress import EgressGuard
 from jobs.errors import AppError, PipelineError, TransientError, UserError
 from jobs.gateway import Gateway
 from jobs.model_apis import ModelEndpoint
@@ -244,14 +245,16 @@ async def _end_jobs(worker: Worker) -> None:
                 logger.debug("job_ended_without_redis", extra={"error": type(error).__name__})
 
 
-async def run_worker(settings: Settings, redis_url: str) -> None:
+async def run_worker(settings: Settings, redis_url: str, redactor: Redactor | None = None) -> None:
     """Work until SIGTERM, SIGINT or cancellation; then hand the runs over and return, within 30 seconds.
 
     The database is migrated already. ``redis_url``: ``redis://``, ``rediss://`` or ``unix://``; Redis need not answer.
+    ``redactor`` is the one that the process writes its log with, which then knows what runs bring with them too.
     """
     stop = asyncio.Event()
+    redactor = redactor or Redactor(settings.secrets())
     with _told_by_signals(stop):
-        async with _worker_parts(settings, redis_url) as (listener, sweeper, runs):
+        async with _worker_parts(settings, redis_url, redactor) as (listener, sweeper, runs):
             endless = [
                 asyncio.create_task(listener.listen(), name="listener"),
                 asyncio.create_task(sweeper.run(), name="sweeper"),
@@ -287,7 +290,7 @@ def _told_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 @asynccontextmanager
 async def _worker_parts(
-    settings: Settings, redis_url: str
+    settings: Settings, redis_url: str, redactor: Redactor
 ) -> AsyncIterator[tuple[JobListener, Sweeper, RunsOfThisProcess]]:
     """Everything a worker needs, closed again in the opposite order."""
     async with AsyncExitStack() as closing:
@@ -307,8 +310,7 @@ async def _worker_parts(
             publisher=access,
             reporter=parts.reporter,
             agents=make_agents(backends=settings.agent_backends, codex_model=settings.codex_model),
-            redactor=Redactor(settings.secrets()),
-            secrets=settings.secrets(),
+            redactor=redactor,
             clock=SystemClock(),
         )
         options = _options(settings)
@@ -347,12 +349,15 @@ async def _containers(settings: Settings, closing: AsyncExitStack) -> DockerCont
         endpoint = ModelEndpoint(ModelApi.OPENAI, settings.openai_base_url, settings.openai_api_key.get_secret_value())
         gateway = Gateway([endpoint])
         closing.push_async_callback(gateway.close)
+    egress = EgressGuard()
+    closing.push_async_callback(egress.close)
     containers = DockerContainers(
         docker_host=settings.docker_host,
         image=settings.job_image,
         host_network=settings.github_is_loopback,
         gateway_root=settings.data_dir.absolute() / "gateway",
         gateway=gateway,
+        egress=egress,
     )
     closing.callback(containers.close)
     return containers

@@ -17,9 +17,20 @@ from jobs.containers.git_container import DockerGitContainer
 from jobs.containers.git_failures import project_not_found
 from jobs.containers.session import Result, Session
 from jobs.containers.shape import MIB, ContainerLimits
+from jobs.egress import RunEgress
+from jobs.egress.variables import EGRESS_PORT, EGRESS_SOCKET, PROXY_VARIABLES
 from jobs.errors import AppError, PipelineError, TransientError, UserError
-from jobs.gateway import GATEWAY_PORT, GatewayAccess
-from jobs.ports import Agent, AgentReport, AgentRequest, ByteSink, GitContainer, PhaseOutput, PreparedTree
+from jobs.gateway import GATEWAY_PORT, GatewayAccess, Turn
+from jobs.ports import (
+    Agent,
+    AgentReport,
+    AgentRequest,
+    ByteSink,
+    EgressReport,
+    GitContainer,
+    PhaseOutput,
+    PreparedTree,
+)
 
 PREPARE_SECONDS = 180.0
 SNAPSHOT_SECONDS = 180.0
@@ -37,15 +48,33 @@ __all__ = ["DockerJobContainer", "GatewayAccess"]
 class DockerJobContainer:
     """Implements ``jobs.ports.JobContainer``."""
 
-    def __init__(self, session: Session, limits: ContainerLimits, gateway: GatewayAccess | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        limits: ContainerLimits,
+        gateway: GatewayAccess | None,
+        egress: RunEgress | None = None,
+    ) -> None:
         self._session = session
         self._limits = limits
         self._gateway = gateway
+        self._guard = egress
+        self._went = EgressReport()
 
     @property
     def container_id(self) -> str:
         """Docker's id of the container, 64 hex digits."""
         return self._session.container_id
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """See ``JobContainer.secrets``: the key of the gateway."""
+        return (self._gateway.key,) if self._gateway is not None else ()
+
+    @property
+    def egress(self) -> EgressReport:
+        """See ``JobContainer.egress``."""
+        return self._went
 
     async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
         """Raises UserError ``clone.too_large`` and ``clone.unsafe_tree``, TransientError ``engine.*``."""
@@ -135,19 +164,56 @@ class DockerJobContainer:
     async def run_agent(
         self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
     ) -> AgentReport:
-        """Raises UserError ``agent.*`` with what the agent did wrong, TransientError ``engine.*``."""
+        """Raises UserError ``agent.*`` with what the agent did wrong or that a budget is used up, TransientError
+        ``engine.*``, and SQLAlchemyError or OSError when what it spent cannot be written."""
+        self._went = EgressReport()
+        if self._guard is None or agent.model_api is None:
+            return await self._metered(agent, request, output, timeout_seconds)
+        try:
+            async with self._guard.turn() as tally:
+                return await self._metered(agent, request, output, timeout_seconds)
+        finally:
+            self._went = tally.report()
+
+    async def _metered(
+        self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
+    ) -> AgentReport:
+        """The gateway serves meanwhile. That a budget is used up counts more than whatever the agent made of it."""
+        if self._gateway is None or agent.model_api is None:
+            return await self._work(agent, request, output, timeout_seconds)
+        failed: PipelineError | None = None
+        turn = Turn(request.phase, request.attempt, agent.name, agent.models(request))
+        async with self._gateway.turn(turn) as opened:
+            try:
+                async with opened.patience():
+                    report = await self._work(agent, request, output, timeout_seconds)
+            except PipelineError as error:
+                failed = error
+            except TimeoutError:
+                # It was told that the budget is used up, and went on.
+                await self._session.engine.kill(self.container_id)
+        if opened.failure is not None:
+            raise opened.failure from failed
+        if failed is not None:
+            raise failed
+        return report
+
+    async def _work(
+        self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
+    ) -> AgentReport:
         url = f"http://127.0.0.1:{GATEWAY_PORT}" if self._gateway is not None else ""
         key = self._gateway.key if self._gateway is not None else ""
         command = agent.command(request, url, key)
         tail = _Tail(output.stdout)
+        forward = _forward() if self._gateway is not None and agent.model_api is not None else {}
         asked = {
             "op": "run",
             "argv": list(command.argv),
-            "environment": dict(command.environment),
+            "environment": {**(PROXY_VARIABLES if forward else {}), **command.environment},
             "files": {name: base64.b64encode(content).decode() for name, content in command.files.items()},
             "timeout": timeout_seconds,
             "max_output": self._limits.agent_output,
-            "forward_port": GATEWAY_PORT if self._gateway is not None else 0,
+            "forward": forward,
             "result_file": command.result_file,
             "max_result": LARGEST_RESULT,
         }
@@ -210,6 +276,11 @@ class DockerJobContainer:
         if error.code is ErrorCode.ENGINE_CONTAINER_LOST and "without an answer" in error.message:
             return UserError(ErrorCode.AGENT_FAILED, "The agent ended the program that watches over it.")
         return error
+
+
+def _forward() -> dict[str, str]:
+    """The ports of the container's loopback, and the sockets in the mounted folder that they lead to."""
+    return {str(GATEWAY_PORT): "socket", str(EGRESS_PORT): EGRESS_SOCKET}
 
 
 class _Kept:

@@ -15,7 +15,8 @@ class Change:
 
     ``path`` may hold anything git can name, undecodable bytes as surrogates; modes are git's six octal digits.
     ``new_content`` is the whole content of an added text file, else None. ``added_bytes`` is every byte the change
-    brings in (added lines, or the inflated binary data), ``added_lines`` their number in a text file.
+    brings in (added lines, or the inflated binary data), ``added_lines`` their number in a text file. ``size_bytes`` is
+    what counts against a limit: that many bytes, or all that a binary delta makes of a few.
     """
 
     path: str
@@ -25,6 +26,7 @@ class Change:
     new_content: bytes | None
     added_lines: int
     added_bytes: bytes
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class _Draft:
     added_lines: int = 0
     kept_lines: int = 0
     binary: bool = False
+    delta_makes: int = 0
 
 
 def parse_patch(data: bytes) -> Patch:
@@ -266,12 +267,36 @@ def _take_line(reader: _Reader, draft: _Draft, kind: bytes, text: bytes) -> None
 def _read_binary(reader: _Reader, draft: _Draft) -> None:
     """The forward data, then the reverse data, which is read for its form only."""
     draft.binary = True
-    draft.added += _read_binary_data(reader)
+    is_delta, data = _read_binary_data(reader)
+    draft.added += data
+    if is_delta:
+        draft.delta_makes = _size_made_by(data)
     if _BINARY.fullmatch(reader.peek()):
         _read_binary_data(reader)
 
 
-def _read_binary_data(reader: _Reader) -> bytes:
+def _size_made_by(delta: bytes) -> int:
+    """The size of the file that a delta makes: its second number, each of 7 bits a byte, the lowest first.
+
+    https://git-scm.com/docs/pack-format, "Deltified representation"; git apply refuses a delta that makes another size.
+    """
+    position = size = 0
+    for _ in ("of the old file", "of the new file"):
+        size = shift = 0
+        while True:
+            byte = delta[position : position + 1]
+            if not byte or shift > 35:
+                raise _Unreadable
+            size |= (byte[0] & 0x7F) << shift
+            shift += 7
+            position += 1
+            if byte[0] < 0x80:
+                break
+    return size
+
+
+def _read_binary_data(reader: _Reader) -> tuple[bool, bytes]:
+    """Whether it is a delta, and the data, inflated."""
     found = _BINARY.fullmatch(reader.next())
     if found is None:
         raise _Unreadable
@@ -288,7 +313,7 @@ def _read_binary_data(reader: _Reader) -> bytes:
         raise _Unreadable from None
     if len(plain) != size or not inflater.eof or inflater.unused_data:
         raise _Unreadable
-    return plain
+    return found.group(1) == b"delta", plain
 
 
 def _decode85(line: bytes) -> bytes:
@@ -317,7 +342,7 @@ def _decode85(line: bytes) -> bytes:
 
 
 def _finish(draft: _Draft) -> Change:
-    if draft.kind == "added" and (draft.removed_lines or draft.kept_lines):
+    if draft.kind == "added" and (draft.removed_lines or draft.kept_lines or draft.delta_makes):
         raise _Unreadable
     if draft.kind == "deleted" and not draft.binary and (draft.added_lines or draft.kept_lines):
         raise _Unreadable
@@ -330,4 +355,5 @@ def _finish(draft: _Draft) -> Change:
         new_content=bytes(draft.added) if whole else None,
         added_lines=draft.added_lines,
         added_bytes=bytes(draft.added),
+        size_bytes=max(len(draft.added), draft.delta_makes),
     )

@@ -53,15 +53,22 @@ def judge(patch: Patch, policy: PatchPolicy, secrets: Sequence[str] = ()) -> Non
 
     Raises UserError ``publish.protected_path``, ``publish.forbidden_file``, ``publish.too_large``, ``publish.secret``.
     """
+    known = [form for secret in secrets if len(secret) >= SHORTEST_JUDGED for form in encodings(secret)]
+    for change in patch.changes:
+        # First, because every other refusal names the file.
+        if change.kind == "deleted":
+            continue
+        if what := _secret_in(change.path.encode("utf-8", "surrogateescape"), known):
+            raise _secret(what, "a file whose name holds it")
     for change in patch.changes:
         _judge_name(change)
         _judge_place(change, policy)
         _judge_mode(change)
     _judge_collisions(patch.changes)
     _judge_size(patch.changes, policy)
-    known = [form for secret in secrets if len(secret) >= SHORTEST_JUDGED for form in encodings(secret)]
     for change in patch.changes:
-        _judge_content(change, known)
+        if what := _secret_in(change.added_bytes, known):
+            raise _secret(what, f"`{show(change.path)}`")
 
 
 def show(path: str) -> str:
@@ -144,9 +151,9 @@ def _judge_size(changes: Sequence[Change], policy: PatchPolicy) -> None:
             ErrorCode.PUBLISH_TOO_LARGE,
             f"The agent changed {len(changes)} files, and at most {policy.max_files} are taken from one phase.",
         )
-    total = sum(len(change.added_bytes) for change in changes)
+    total = sum(change.size_bytes for change in changes)
     if total > policy.max_bytes:
-        largest = max(changes, key=lambda change: len(change.added_bytes))
+        largest = max(changes, key=lambda change: change.size_bytes)
         raise UserError(
             ErrorCode.PUBLISH_TOO_LARGE,
             f"The agent's changes hold {total} bytes, and at most {policy.max_bytes} are taken from one phase; "
@@ -154,16 +161,12 @@ def _judge_size(changes: Sequence[Change], policy: PatchPolicy) -> None:
         )
 
 
-def _judge_content(change: Change, known: Sequence[bytes]) -> None:
-    content = change.added_bytes
-    if not content and change.kind == "deleted":
-        return
-    in_name = change.path.encode("utf-8", "surrogateescape")
+def _secret_in(content: bytes, known: Sequence[bytes]) -> str:
+    """What kind of secret is in there, in our words; empty for none."""
     for pattern in SECRET_PATTERNS:
-        if any(True for text in (content, in_name) for _ in pattern.spans(text)):
-            raise _secret(change, pattern.name)
-    if any(form in content or form in in_name for form in known):
-        raise _secret(change, "a secret of this installation")
+        if next(pattern.spans(content), None) is not None:
+            return pattern.name
+    return "a secret of this installation" if any(form in content for form in known) else ""
 
 
 def _protected(change: Change, why: str) -> UserError:
@@ -174,10 +177,7 @@ def _forbidden(change: Change, why: str) -> UserError:
     return UserError(ErrorCode.PUBLISH_FORBIDDEN_FILE, f"The agent left `{show(change.path)}`: {why}.")
 
 
-def _secret(change: Change, what: str) -> UserError:
-    path = change.path.encode("utf-8", "surrogateescape")
-    named = any(True for pattern in SECRET_PATTERNS for _ in pattern.spans(path))
-    where = "a file whose name holds it" if named else f"`{show(change.path)}`"
+def _secret(what: str, where: str) -> UserError:
     return UserError(
         ErrorCode.PUBLISH_SECRET,
         f"The agent's changes seem to hold {what} in {where}, so nothing was published. Take it out of the request.",

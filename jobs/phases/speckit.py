@@ -7,7 +7,7 @@ where it must and is not Spec Kit's empty template; what it changed was judged b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from jobs.patches import Patch, judge, parse_patch
 from jobs.patches.policy import show
 from jobs.phases import asking
 from jobs.phases.assignment import Assignment, assign
+from jobs.phases.egress_notes import note_egress
 from jobs.phases.reading import Made, details_of
 from jobs.phases.sections import stays_within
 from jobs.phases.steps import DOCUMENTS
@@ -44,7 +45,6 @@ class SpecKit:
     folder: RunFolder
     agent: Agent
     redactor: Redactor
-    secrets: Sequence[str]
 
     async def execute(self, attempt: Attempt, request: RunRequest, room: Room) -> Finished[Checkpoint]:
         """Raises UserError ``agent.*``, ``publish.*`` and ``request.*``, AppError and TransientError ``agent.*`` and
@@ -52,7 +52,10 @@ class SpecKit:
         before = await _documents(attempt, room)
         assignment = assign(request, attempt.phase, room.feature_directory, before, self.agent.integration)
         command = replace(assignment.command, attempt=attempt.number)
-        report = await room.job.run_agent(self.agent, command, attempt.output, room.seconds)
+        try:
+            report = await room.job.run_agent(self.agent, command, attempt.output, room.seconds)
+        finally:
+            note_egress(attempt.notes, room.job.egress, self.redactor)
         if assignment.writes:
             made = await self._take(attempt, room, assignment, before, report)
         else:
@@ -77,7 +80,7 @@ class SpecKit:
         try:
             self._check_exit(report)
             patch = await asyncio.to_thread(parse_patch, content)
-            await asyncio.to_thread(judge, patch, assignment.policy, self.secrets)
+            await asyncio.to_thread(judge, patch, assignment.policy, self.redactor.secrets)
             made = Made(assignment.directory, before, await _documents(attempt, room), patch, content)
             _check_section(assignment, made)
         except PipelineError:

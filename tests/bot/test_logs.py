@@ -11,8 +11,12 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.logs import MASK, RedactingFormatter, Redactor, configure_logging
+from bot.logs import RedactingFormatter, configure_logging
 from bot.settings import Settings
+from jobs.redaction import MASK as MASKED
+from jobs.redaction import Redactor
+
+MASK = MASKED.decode()
 
 SECRET = 'p@ss/wörd "with" +everything='
 TOKENS = [
@@ -37,7 +41,8 @@ def root_logger() -> Iterator[logging.Logger]:
 
 def lines(settings_values: dict[str, object]) -> io.StringIO:
     stream = io.StringIO()
-    configure_logging(Settings.model_validate(settings_values), stream)
+    settings = Settings.model_validate(settings_values)
+    configure_logging(settings, Redactor(settings.secrets()).redact_text, stream)
     return stream
 
 
@@ -139,11 +144,23 @@ def test_a_traceback_is_told_whole_and_redacted(root_logger: logging.Logger, val
 
 
 def test_a_record_that_cannot_be_formatted_is_dropped_and_raises_nothing() -> None:
-    formatter = RedactingFormatter(Redactor([SECRET]), as_json=False)
+    formatter = RedactingFormatter(Redactor([SECRET]).redact_text, as_json=False)
     record = logging.makeLogRecord({"name": "x", "msg": "%s %s", "args": (SECRET,), "levelname": "INFO"})
     assert "dropped" in formatter.format(record)
     assert SECRET not in formatter.format(record)
 
 
+def test_what_cannot_be_redacted_is_dropped() -> None:
+    def breaks(text: str) -> str:
+        raise MemoryError
+
+    record = logging.makeLogRecord({"name": "x", "msg": SECRET, "levelname": "INFO"})
+    assert RedactingFormatter(breaks, as_json=True).format(record) == "record dropped: x:0 could not be formatted"
+
+
 def test_short_values_do_not_riddle_the_log() -> None:
-    assert Redactor(["", "a", "ab"]).redact("a cab") == "a cab"
+    assert Redactor(["", "a", "ab"]).redact_text("a cab") == "a cab"
+
+
+def test_a_password_in_a_url_is_known_as_it_is_and_as_the_url_has_it(values: dict[str, object]) -> None:
+    assert {SECRET, quote(SECRET, safe="")} <= set(Settings.model_validate(values).secrets())

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from db.allowed_hosts import AllowedHost
 from db.runs import Lease, get_run, guard, note_report
 from db.session import Database
 from db.vocabulary import ErrorCode, Phase, RunStatus
@@ -27,6 +28,7 @@ from jobs.ports import (
     CloneSource,
     CommitIdentity,
     Committed,
+    EgressReport,
     ExistingPullRequest,
     GitContainer,
     JobContainer,
@@ -112,9 +114,15 @@ class World:
     """Of each run that opened one, or brought one up to date."""
     on_github: dict[int, ExistingPullRequest] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    """What the next job container holds that is good for it only."""
     alive: dict[UUID, str] = field(default_factory=dict)
     """The id of the job container of each run that has one."""
     containers_made: int = 0
+    allowed: list[str] = field(default_factory=list)
+    """The hosts that the newest job container may reach."""
+    went: dict[Phase, EgressReport] = field(default_factory=dict)
+    """Where agents try to go."""
     changes_told: int = 0
     ends_told: list[RunStatus] = field(default_factory=list)
     waits_told: list[UUID] = field(default_factory=list)
@@ -201,6 +209,8 @@ class FakeJobContainer:
         self._tree = Tree()
         self._baseline: dict[str, bytes] = {}
         self.container_id = container_id
+        self.secrets = tuple(world.keys)
+        self.egress = EgressReport()
 
     async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
         await self._world.step("receive_tree")
@@ -225,6 +235,7 @@ class FakeJobContainer:
         self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
     ) -> AgentReport:
         world = self._world
+        self.egress = world.went.get(request.phase, EgressReport())
         await world.step(f"agent:{request.phase}")
         world.requests.append(request)
         world.workers.append((request.phase, agent.name))
@@ -261,9 +272,12 @@ class FakeContainers:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def start(self, lease: Lease, agent: Agent, deadline_seconds: float) -> tuple[GitContainer, JobContainer]:
+    async def start(
+        self, lease: Lease, agent: Agent, deadline_seconds: float, allowed: Sequence[AllowedHost] = ()
+    ) -> tuple[GitContainer, JobContainer]:
         await self._world.step("start")
         self._world.containers_made += 1
+        self._world.allowed = [str(entry) for entry in allowed]
         self._world.made_for.append(agent.name)
         container_id = f"job-{self._world.containers_made}"
         self._world.alive[lease.run_id] = container_id

@@ -62,7 +62,6 @@ class Rig:
             reporter=self.reporter,
             agents=self.agents,
             redactor=Redactor((SECRET,)),
-            secrets=(SECRET,),
             clock=self.clock,
         )
 
