@@ -38,6 +38,7 @@ class _Running:
     phase: Phase
     attempt: int
     logs: PhaseLogs
+    notes: Details
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,10 @@ class PhaseRunner:
         TransientError as the AppError of the same code; ``end_running`` then tells how the phase ended.
         """
         tries = 1
+        notes: dict[str, object] = {}
         while True:
             try:
-                finished = await self._try(phase, work)
+                finished = await self._try(phase, work, notes)
             except TransientError as error:
                 if tries == TRIES:
                     raise out_of_tries(error) from error
@@ -88,17 +90,19 @@ class PhaseRunner:
                 self._end(TaskStatus.SUCCEEDED, finished.details, finished.also)
                 return finished.value
 
-    async def _try(self, phase: Phase, work: Callable[[Attempt], Awaitable[Finished[T]]]) -> Finished[T]:
+    async def _try(
+        self, phase: Phase, work: Callable[[Attempt], Awaitable[Finished[T]]], notes: dict[str, object]
+    ) -> Finished[T]:
         async with self._services.database.transaction() as session:
             await self._write_end(session)
             number = await start_phase(session, self._lease, phase)
         self._end_written()
         logs = PhaseLogs(self._folder.path, phase, number, self._services.redactor, self._options.log_limit_bytes)
-        self._running = _Running(phase, number, logs)
+        self._running = _Running(phase, number, logs, notes)
         logger.info("phase_started", extra={"run": str(self._lease.run_id), "phase": phase.value, "attempt": number})
         self._services.reporter.changed(self._lease)
         with logs:
-            return await work(Attempt(self._lease, phase, number, logs.output))
+            return await work(Attempt(self._lease, phase, number, logs.output, notes))
 
     async def _wait_to_retry(self, error: TransientError, tries: int) -> None:
         seconds = self._options.pace.backoff * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
@@ -147,7 +151,7 @@ class PhaseRunner:
         running, self._running = self._running, None
         if running is None:
             raise RuntimeError("no phase is running")
-        self._ended = _Ended(running, status, details, also)
+        self._ended = _Ended(running, status, {**running.notes, **details}, also)
         logger.info(
             "phase_ended",
             extra={"run": str(self._lease.run_id), "phase": running.phase.value, "status": status.value},

@@ -131,12 +131,16 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One execution of one phase: ``number`` is never reused, ``output`` is kept as its logs."""
+    """One execution of one phase: ``number`` is never reused, ``output`` is kept as its logs.
+
+    ``notes`` are details that the task state keeps however the phase ends; the attempts of one worker share them.
+    """
 
     lease: Lease
     phase: Phase
     number: int
     output: PhaseOutput
+    notes: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from db.vocabulary import ErrorCode, Phase
 from jobs.agents.codex_prompts import RESULT_FILE, files_for, prompt_for, wants_result
+from jobs.egress.variables import PROXY_VARIABLES
 from jobs.errors import AppError, TransientError, UserError
 from jobs.ports import AgentCommand, AgentReport, AgentRequest, ModelApi
 
@@ -62,7 +63,7 @@ class CodexCli:
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         """See ``Agent.command``. The key is the run's throw-away one."""
         (model,) = self.models(request)
-        variables = _shell_variables(request)
+        variables = {**PROXY_VARIABLES, **_shell_variables(request)}
         return AgentCommand(
             argv=[
                 *("codex", "exec", "--json", "--ephemeral", "--skip-git-repo-check"),

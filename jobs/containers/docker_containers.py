@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from uuid import UUID
 import docker
 from docker.errors import APIError, NotFound
 
+from db.allowed_hosts import AllowedHost
 from db.runs import Lease
 from db.vocabulary import ErrorCode
 from jobs.containers.engine import Engine
@@ -26,6 +27,7 @@ from jobs.containers.git_container import DockerGitContainer
 from jobs.containers.job_container import DockerJobContainer, GatewayAccess
 from jobs.containers.session import Session
 from jobs.containers.shape import IDLE_USER, LABEL, ContainerLimits, Role, host_config, idle_command, labels
+from jobs.egress import EgressGuard, RunEgress
 from jobs.errors import AppError, TransientError
 from jobs.gateway import Gateway
 from jobs.ports import Agent, GitContainer, JobContainer
@@ -49,22 +51,27 @@ class DockerContainers:
         host_network: bool = False,
         gateway_root: Path,
         gateway: Gateway | None = None,
+        egress: EgressGuard | None = None,
         limits: ContainerLimits | None = None,
     ) -> None:
         self._engine = Engine(docker_host, image)
         self._host_network = host_network
         self._gateway_root = gateway_root
         self._gateway = gateway
+        self._egress = egress or EgressGuard()
         self._limits = limits or ContainerLimits()
         self._sessions: dict[UUID, list[Session]] = {}
         self._creating: dict[UUID, set[asyncio.Task[str]]] = {}
 
-    async def start(self, lease: Lease, agent: Agent, deadline_seconds: float) -> tuple[GitContainer, JobContainer]:
+    async def start(
+        self, lease: Lease, agent: Agent, deadline_seconds: float, allowed: Sequence[AllowedHost] = ()
+    ) -> tuple[GitContainer, JobContainer]:
         """See ``Containers.start``. Raises AppError ``engine.image_missing``, ``agent.not_configured`` and
         TransientError ``engine.unreachable``, ``engine.container_lost``."""
         await self.remove(lease.run_id)
         access = await self._open_gateway(lease, agent)
         folder = access.folder if access is not None else None
+        egress = await self._open_egress(lease, folder, allowed)
         try:
             async with asyncio.TaskGroup() as group:
                 git = group.create_task(self._start_one(lease, "git", ["git"], deadline_seconds, None))
@@ -75,13 +82,14 @@ class DockerContainers:
             raise errors.exceptions[0] from None
         return (
             DockerGitContainer(git.result(), self._limits),
-            DockerJobContainer(job.result(), self._limits, access),
+            DockerJobContainer(job.result(), self._limits, access, egress),
         )
 
     async def remove(self, run_id: UUID) -> None:
         """See ``Containers.remove``. Raises TransientError ``engine.*`` when something is still there."""
         for session in self._sessions.pop(run_id, []):
             session.hang_up()
+        await self._egress.close_run(run_id)
         if self._gateway is not None:
             await self._gateway.close_run(run_id)
         unfinished = await self._creations_end(run_id)
@@ -146,6 +154,17 @@ class DockerContainers:
         except OSError as error:
             raise AppError(
                 ErrorCode.AGENT_NOT_CONFIGURED, f"opening the way to the model in {self._gateway_root}: {error}"
+            ) from error
+
+    async def _open_egress(self, lease: Lease, folder: Path | None, allowed: Sequence[AllowedHost]) -> RunEgress | None:
+        """A container without the way to a model has no way at all."""
+        if folder is None:
+            return None
+        try:
+            return await self._egress.open_run(lease.run_id, folder, allowed)
+        except OSError as error:
+            raise AppError(
+                ErrorCode.AGENT_NOT_CONFIGURED, f"listening for what agents reach, in {folder}: {error}"
             ) from error
 
     async def _start_one(

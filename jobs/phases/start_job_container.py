@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.allowed_hosts import AllowedHost
 from db.runs import record_container
 from jobs.ports import Agent, Containers
 from jobs.run_context import Attempt, Finished, Workplace
@@ -20,9 +22,11 @@ class StartJobContainer:
 
     containers: Containers
 
-    async def execute(self, attempt: Attempt, agent: Agent, seconds_left: float) -> Finished[Workplace]:
+    async def execute(
+        self, attempt: Attempt, agent: Agent, seconds_left: float, allowed: Sequence[AllowedHost] = ()
+    ) -> Finished[Workplace]:
         """Raises AppError and TransientError ``engine.*``."""
-        git, job = await self.containers.start(attempt.lease, agent, seconds_left + CLEANUP_SECONDS)
+        git, job = await self.containers.start(attempt.lease, agent, seconds_left + CLEANUP_SECONDS, allowed)
 
         async def record(session: AsyncSession) -> None:
             await record_container(session, attempt.lease, job.container_id)

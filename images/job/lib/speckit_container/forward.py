@@ -1,6 +1,7 @@
-"""``speckit-forward PORT SOCKET``: 127.0.0.1:PORT in the container is the gateway's socket outside it.
+"""``speckit-forward PORT SOCKET [PORT SOCKET ...]``: each 127.0.0.1:PORT in the container is a socket outside it.
 
-The container has no network: this socket is the only way out, and the gateway decides what passes.
+The container has no network: these sockets are the only way out. The gateway of the run's model and the egress guard
+listen there, and decide what passes. One process for both: it holds no state, and another one costs as much again.
 """
 
 from __future__ import annotations
@@ -8,6 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+
+_Forward = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -18,10 +23,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write_eof()
 
 
-async def main() -> None:
-    """Listen, say so on stdout, forward for ever."""
-    port, path = int(sys.argv[1]), sys.argv[2]
-
+def _forward_to(path: str) -> _Forward:
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             out_reader, out_writer = await asyncio.open_unix_connection(path)
@@ -34,11 +36,19 @@ async def main() -> None:
             out_writer.close()
             writer.close()
 
-    server = await asyncio.start_server(forward, "127.0.0.1", port)
-    sys.stdout.write("listening\n")
-    sys.stdout.flush()
-    async with server:
-        await server.serve_forever()
+    return forward
+
+
+async def main() -> None:
+    """Listen, say so on stdout, forward for ever."""
+    arguments = sys.argv[1:]
+    async with AsyncExitStack() as open_servers:
+        for port, path in zip(arguments[::2], arguments[1::2], strict=True):
+            server = await asyncio.start_server(_forward_to(path), "127.0.0.1", int(port))
+            await open_servers.enter_async_context(server)
+        sys.stdout.write("listening\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

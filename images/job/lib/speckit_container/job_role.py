@@ -212,7 +212,7 @@ class JobRole:
             # What an earlier run left there is not this run's result.
             free_place(HOME, request["result_file"])
         self._project_folder()
-        forwarder = _start_forwarder(request["forward_port"]) if request["forward_port"] else None
+        forwarder = _start_forwarder(request["forward"]) if request["forward"] else None
         failures_before = _out_of_memory_kills()
         try:
             ended = run(
@@ -334,9 +334,11 @@ def _result(name: str, most: int) -> str:
     return base64.b64encode(content or b"").decode()
 
 
-def _start_forwarder(port: int) -> subprocess.Popen[bytes]:
+def _start_forwarder(sockets: dict[str, str]) -> subprocess.Popen[bytes]:
+    """``sockets``: the ports of loopback to listen on -> the names of the sockets that they lead to."""
+    pairs = [part for port, name in sockets.items() for part in (port, f"/run/speckit-gateway/{name}")]
     process = subprocess.Popen(
-        ["speckit-forward", str(port), "/run/speckit-gateway/socket"],
+        ["speckit-forward", *pairs],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
     )

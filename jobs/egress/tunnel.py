@@ -1,0 +1,139 @@
+"""A tunnel to an allowed host: looked up, judged by its first message, and bounded in time and bytes. What passes is
+not read, kept or logged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+from db.allowed_hosts import AllowedHost
+from jobs.egress.addresses import LeadsNowhere, NotPublic, public_address
+from jobs.egress.client_hello import NotOneName, read_hello
+from jobs.egress.forward_proxy import ForwardProxy, NoConnection
+from jobs.egress.limits import EgressLimits
+from jobs.egress.requests import GRANTED, Asked, refusal, unavailable
+from jobs.egress.tally import Tally, shown
+
+_CHUNK = 1 << 16
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What one turn may still send and receive through all of its tunnels."""
+
+    limits: EgressLimits
+    bytes_out: int = field(init=False)
+    bytes_in: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bytes_out = self.limits.bytes_out
+        self.bytes_in = self.limits.bytes_in
+
+
+class Spent(Exception):  # noqa: N818 - what happened to the allowance
+    """The turn may send or receive no more."""
+
+
+async def tunnel(
+    asked: Asked, entry: AllowedHost, peer: tuple[asyncio.StreamReader, asyncio.StreamWriter], turn: Turn
+) -> None:
+    """Serve one CONNECT that the list allows, to its end. ``peer`` is the agent's side."""
+    reader, writer = peer
+    try:
+        address = entry.address or await public_address(asked.host, entry.port)
+    except NotPublic:
+        turn.tally.refuse(asked.label)
+        writer.write(refusal(shown(asked.label)))
+        return
+    except LeadsNowhere:
+        writer.write(unavailable())
+        return
+    writer.write(GRANTED)
+    try:
+        async with asyncio.timeout(turn.allowance.limits.hello_seconds):
+            await writer.drain()
+            hello, name = await read_hello(reader, asked.early)
+    except (NotOneName, TimeoutError):
+        turn.tally.refuse(asked.label)
+        return
+    if name != asked.host:
+        turn.tally.refuse(name)
+        return
+    try:
+        out = await turn.proxy.connect(address, entry.port)
+    except NoConnection:
+        return
+    turn.tally.reach(asked.host)
+    try:
+        async with asyncio.timeout(turn.allowance.limits.tunnel_seconds):
+            out[1].write(hello)
+            await _both_ways(peer, out, turn.allowance)
+    except (TimeoutError, Spent):
+        writer.transport.abort()
+        out[1].transport.abort()
+    finally:
+        out[1].close()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of an agent, as far as tunnels need to know."""
+
+    tally: Tally
+    allowance: Allowance
+    proxy: ForwardProxy
+
+
+async def _both_ways(
+    peer: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    out: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    allowance: Allowance,
+) -> None:
+    """Until both sides have ended, or one broke, or nothing moved for too long. Raises Spent and TimeoutError."""
+    moved = asyncio.Event()
+
+    async def outwards() -> None:
+        while chunk := await peer[0].read(_CHUNK):
+            allowance.bytes_out -= len(chunk)
+            await _pass_on(chunk, out[1], allowance.bytes_out, moved)
+        out[1].write_eof()
+
+    async def inwards() -> None:
+        while chunk := await out[0].read(_CHUNK):
+            allowance.bytes_in -= len(chunk)
+            await _pass_on(chunk, peer[1], allowance.bytes_in, moved)
+        peer[1].write_eof()
+
+    ways = [asyncio.create_task(outwards()), asyncio.create_task(inwards())]
+    watch = asyncio.create_task(_no_longer_moves(moved, allowance.limits.idle_seconds))
+    try:
+        pending: set[asyncio.Task[None]] = set(ways)
+        while pending:
+            done, _ = await asyncio.wait({*pending, watch}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                pending.discard(task)
+                with contextlib.suppress(ConnectionError):
+                    task.result()
+                    continue
+                return
+    finally:
+        for task in (*ways, watch):
+            task.cancel()
+        await asyncio.gather(*ways, watch, return_exceptions=True)
+
+
+async def _pass_on(chunk: bytes, writer: asyncio.StreamWriter, left: int, moved: asyncio.Event) -> None:
+    if left < 0:
+        raise Spent
+    moved.set()
+    writer.write(chunk)
+    await writer.drain()
+
+
+async def _no_longer_moves(moved: asyncio.Event, seconds: float) -> None:
+    """Raises TimeoutError once nothing moved for ``seconds``."""
+    while True:
+        moved.clear()
+        async with asyncio.timeout(seconds):
+            await moved.wait()
