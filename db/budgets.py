@@ -7,7 +7,7 @@ run. Tokens are all that a model read and wrote; those it had in a cache count a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -30,6 +30,9 @@ class Tokens:
     def total(self) -> int:
         """Read and written."""
         return self.read + self.written
+
+
+NOTHING = Tokens()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,13 @@ class Budget:
     def at_most(self, other: Budget) -> Budget:
         """The smaller of both, number by number."""
         lower: dict[str, Any] = {}
-        for field in fields(self):
-            known = [n for n in (getattr(self, field.name), getattr(other, field.name)) if n is not None]
-            lower[field.name] = min(known) if known else None
+        for one in fields(self):
+            known = [n for n in (getattr(self, one.name), getattr(other, one.name)) if n is not None]
+            lower[one.name] = min(known) if known else None
         return Budget(**lower)
+
+
+NO_BUDGET = Budget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,18 @@ class Spent:
         return number
 
 
+NOTHING_SPENT = Spent()
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingRules:
+    """What the operator decided: prices, and the most that a run and all runs of a repository in a day may spend."""
+
+    prices: Prices = field(default_factory=dict)
+    run: Budget = NO_BUDGET
+    repository_day: Budget = NO_BUDGET
+
+
 def used_up(budget: Budget, spent: Spent) -> Measure | None:
     """The first measure that has nothing left, if any."""
     for measure in Measure:
@@ -116,6 +134,6 @@ def asked_for(arguments: Mapping[str, Any] | None) -> Budget:
     tokens, cost, requests = (kept.get(measure.value) for measure in Measure)
     return Budget(
         tokens=tokens if type(tokens) is int and tokens > 0 else None,
-        cost=float(cost) if type(cost) in {int, float} and cost > 0 else None,
+        cost=float(cost) if isinstance(cost, int | float) and cost is not True and cost > 0 else None,
         requests=requests if type(requests) is int and requests > 0 else None,
     )

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.budgets import Prices, Spent, Tokens
+from db.budgets import NOTHING, Prices, Spent, Tokens
 from db.models import ModelUsage
 from db.models import SpecAutomationRun as Run
 from db.vocabulary import Phase
@@ -37,10 +37,10 @@ class NewUsage:
     attempt: int
     model: str
     day: date
-    requests: int
-    refused_requests: int
-    tokens: Tokens
-    cost_usd: float | None
+    requests: int = 0
+    refused_requests: int = 0
+    tokens: Tokens = NOTHING
+    cost_usd: float | None = None
 
 
 async def add_usage(session: AsyncSession, usage: Sequence[NewUsage]) -> None:

@@ -160,6 +160,7 @@ class ErrorCode(StrEnum):
     AGENT_NO_OUTPUT = "agent.no_output"
     AGENT_TOO_MUCH_OUTPUT = "agent.too_much_output"
     AGENT_OUT_OF_MEMORY = "agent.out_of_memory"
+    AGENT_BUDGET_REACHED = "agent.budget_reached"
     ENGINE_UNREACHABLE = "engine.unreachable"
     ENGINE_IMAGE_MISSING = "engine.image_missing"
     ENGINE_CONTAINER_LOST = "engine.container_lost"

@@ -6,10 +6,11 @@ https://ai.google.dev/api/generate-content.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from jobs.ports import ModelApi
 
@@ -32,6 +33,11 @@ class ModelCall:
     path: str
     model: str = ""
     in_body: bool = False
+
+    @property
+    def names_model(self) -> bool:
+        """Whether it asks a model for something, so that it is counted."""
+        return self.in_body or bool(self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +103,27 @@ def call_of(method: str, path: str) -> ModelCall | None:
     return None
 
 
-def model_named(call: ModelCall, body: bytes) -> str:
-    """The model a request is for; empty where it names none."""
+class NotUnderstood(Exception):  # noqa: N818 - it says what the request is, for whoever reads the answer
+    """A request whose model cannot be told. The message is a sentence for the agent."""
+
+
+def understood(call: ModelCall, body: bytes) -> tuple[str, bytes]:
+    """The model a request is for (empty where its path needs none), and the body to pass on: what was looked at is what
+    is sent, so no second ``model`` can hide in it. Raises NotUnderstood."""
     if not call.in_body:
-        return call.model
+        return call.model, body
     try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        return ""
-    name = asked.get("model") if isinstance(asked, dict) else None
-    return name if isinstance(name, str) else ""
+        fields = _FIELDS.decode(body)
+        model = msgspec.json.decode(fields["model"], type=str)
+    except (ValueError, KeyError, RecursionError):
+        raise NotUnderstood("the body is no JSON object that names a model") from None
+    # Some readers of JSON take `Model` for `model`.
+    if sum(name.lower() == "model" for name in fields) > 1:
+        raise NotUnderstood("the body names more than one model")
+    return model, msgspec.json.encode(fields)
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def key_presented(headers: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ class Cure(Enum):
     REQUESTER = "You can cure this"
     MAINTAINER = "Whoever maintains this repository can cure this"
     OPERATOR = "Only whoever runs this bot can cure this"
+    WHO_PAYS = "Whoever set the budget can cure this"
     TIME = "This is nobody's fault"
 
 
@@ -67,6 +68,9 @@ ADVICE: Mapping[ErrorCode, Advice] = {
         Cure.REQUESTER, f"ask for less and give the command again, or {_RETRY} tries the same words once more"
     ),
     ErrorCode.AGENT_OUT_OF_MEMORY: Advice(Cure.OPERATOR, "the agent needs more memory than the container may have"),
+    ErrorCode.AGENT_BUDGET_REACHED: Advice(
+        Cure.WHO_PAYS, f"what was finished is kept, and once the budget is raised {_RETRY} goes on after it"
+    ),
     ErrorCode.ENGINE_UNREACHABLE: Advice(
         Cure.OPERATOR, f"the container engine does not answer the worker; once it does, {_RETRY} goes on"
     ),
