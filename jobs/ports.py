@@ -209,6 +209,10 @@ class JobContainer(Protocol):
         """Apply a checkpoint of an earlier container and make it part of the baseline."""
         ...
 
+    def command_for(self, agent: Agent, request: AgentRequest) -> AgentCommand:
+        """What ``run_agent`` starts."""
+        ...
+
     async def run_agent(
         self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
     ) -> AgentReport: ...

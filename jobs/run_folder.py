@@ -50,6 +50,11 @@ class RunFolder:
         name = f"phase-{attempt.phase}.patch"
         await self._keep(attempt, name, patch, ArtifactType.DIFF_SUMMARY, "text/x-diff; charset=utf-8")
 
+    async def keep_prompt(self, attempt: Attempt, prompt: bytes) -> None:
+        """Keep what the agent is told as ``phase-{phase}.prompt``. Raises OSError."""
+        name = f"phase-{attempt.phase}.prompt"
+        await self._keep(attempt, name, prompt, ArtifactType.ENVIRONMENT_INFO, "text/plain; charset=utf-8")
+
     async def keep_json(
         self, attempt: Attempt, name: str, content: Mapping[str, object], artifact_type: ArtifactType
     ) -> None:

@@ -23,6 +23,7 @@ from jobs.errors import AppError, PipelineError, TransientError, UserError
 from jobs.gateway import GATEWAY_PORT, GatewayAccess, Turn
 from jobs.ports import (
     Agent,
+    AgentCommand,
     AgentReport,
     AgentRequest,
     ByteSink,
@@ -161,6 +162,11 @@ class DockerJobContainer:
         if "refused" in result:
             raise AppError(ErrorCode.PUBLISH_CONFLICT, f"replaying a checkpoint: {result.get('said', '')}"[:500])
 
+    def command_for(self, agent: Agent, request: AgentRequest) -> AgentCommand:
+        """See ``JobContainer.command_for``."""
+        url = f"http://127.0.0.1:{GATEWAY_PORT}" if self._gateway is not None else ""
+        return agent.command(request, url, self._gateway.key if self._gateway is not None else "")
+
     async def run_agent(
         self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
     ) -> AgentReport:
@@ -201,9 +207,7 @@ class DockerJobContainer:
     async def _work(
         self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
     ) -> AgentReport:
-        url = f"http://127.0.0.1:{GATEWAY_PORT}" if self._gateway is not None else ""
-        key = self._gateway.key if self._gateway is not None else ""
-        command = agent.command(request, url, key)
+        command = self.command_for(agent, request)
         tail = _Tail(output.stdout)
         forward = _forward() if self._gateway is not None and agent.model_api is not None else {}
         asked = {

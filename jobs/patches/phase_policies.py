@@ -76,8 +76,8 @@ def policy_for(
     match phase:
         case Phase.SPECKIT_SPECIFY | Phase.SPECKIT_PLAN | Phase.SPECKIT_TASKS:
             context_file = integration_called(integration).context_file
-            files = (FEATURE_FILE, context_file) if context_file else (FEATURE_FILE,)
-            return PatchPolicy(folders=(feature,), files=tuple(at + name for name in files))
+            own = (FEATURE_FILE, *([context_file] if context_file else []))
+            return PatchPolicy(folders=(feature,), files=tuple(at + name for name in own))
         case Phase.SPECKIT_CLARIFY | Phase.SPECKIT_CHECKLIST:
             return PatchPolicy(folders=(feature,))
         case Phase.SPECKIT_CONSTITUTION:

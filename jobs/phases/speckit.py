@@ -18,6 +18,7 @@ from jobs.patches.policy import show
 from jobs.phases import asking
 from jobs.phases.assignment import Assignment, assign
 from jobs.phases.egress_notes import note_egress
+from jobs.phases.prompts import prompt_text
 from jobs.phases.reading import Made, details_of
 from jobs.phases.sections import stays_within
 from jobs.phases.steps import DOCUMENTS
@@ -52,6 +53,9 @@ class SpecKit:
         before = await _documents(attempt, room)
         assignment = assign(request, attempt.phase, room.feature_directory, before, self.agent.integration)
         command = replace(assignment.command, attempt=attempt.number)
+        await self.folder.keep_prompt(
+            attempt, self.redactor.redact(prompt_text(room.job.command_for(self.agent, command)))
+        )
         try:
             report = await room.job.run_agent(self.agent, command, attempt.output, room.seconds)
         finally:

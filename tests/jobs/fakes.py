@@ -151,7 +151,7 @@ class FakeAgent:
         return ()
 
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
-        return AgentCommand(("agent", request.phase))
+        return AgentCommand(("agent", request.phase), files={"request.md": request.text.encode()})
 
     def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
         return AgentReport(exit_code)
@@ -230,6 +230,9 @@ class FakeJobContainer:
         await self._world.step("replay")
         self._replayed.append(patch)
         self._settle(patched(self._tree.files, patch, self._world.outcomes))
+
+    def command_for(self, agent: Agent, request: AgentRequest) -> AgentCommand:
+        return agent.command(request, "", "")
 
     async def run_agent(
         self, agent: Agent, request: AgentRequest, output: PhaseOutput, timeout_seconds: float
