@@ -19,6 +19,8 @@ _USUAL_PORTS = (80, 443)
 # Exactly a host and a port: no user before them, no brackets, nothing after.
 _AUTHORITY = re.compile(r"(?P<host>[A-Za-z0-9._-]{1,253}):(?P<port>[0-9]{1,5})")
 
+_FIRST_LINE = re.compile(rb"(?P<method>[A-Z]{3,10}) (?P<target>[\x21-\x7e]{1,1000}) HTTP/")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -33,19 +35,21 @@ class Asked:
 
 
 async def read_request(reader: asyncio.StreamReader) -> Asked:
-    """The first request of a connection. What is none is ``Asked("")``. Raises EOFError where nothing came."""
+    """The first request of a connection. What is none, or a wrong one, has at most a label. Raises EOFError where
+    nothing came."""
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD)
+    fed = _Fed(reader)
     try:
-        request = await _next(parser, reader)
+        request = await _next(parser, fed)
         if not isinstance(request, h11.Request):
             return Asked("")
         target = request.target.decode("ascii", "replace")
         if request.method != b"CONNECT":
             return Asked(_label_of_url(target))
-        if not isinstance(await _next(parser, reader), h11.EndOfMessage):
+        if not isinstance(await _next(parser, fed), h11.EndOfMessage):
             return Asked(_label(target))
     except h11.RemoteProtocolError:
-        return Asked("")
+        return Asked(_label_at_a_glance(fed.beginning))
     found = _AUTHORITY.fullmatch(target)
     if found is None:
         return Asked(_label(target))
@@ -82,12 +86,24 @@ def _answer(status: int, reason: bytes, body: bytes) -> bytes:
     return b"".join(writer.send(part) or b"" for part in parts)
 
 
-async def _next(parser: h11.Connection, reader: asyncio.StreamReader) -> object:
-    while (event := parser.next_event()) is h11.NEED_DATA:
-        chunk = await reader.read(_CHUNK)
-        if not chunk and parser.trailing_data == (b"", False):
+class _Fed:
+    """What was read, whose beginning is remembered."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self.beginning = b""
+
+    async def read(self) -> bytes:
+        chunk = await self._reader.read(_CHUNK)
+        self.beginning = (self.beginning + chunk)[:_CHUNK]
+        if not self.beginning:
             raise EOFError
-        parser.receive_data(chunk)
+        return chunk
+
+
+async def _next(parser: h11.Connection, fed: _Fed) -> object:
+    while (event := parser.next_event()) is h11.NEED_DATA:
+        parser.receive_data(await fed.read())
     return event
 
 
@@ -99,6 +115,15 @@ def _label(authority: str) -> str:
     host = host.lower()
     host = host.removesuffix(".") or host
     return host if not port or port in {str(usual) for usual in _USUAL_PORTS} else f"{host}:{port}"
+
+
+def _label_at_a_glance(beginning: bytes) -> str:
+    """Whom a request that is none was for, as far as one can tell."""
+    found = _FIRST_LINE.match(beginning)
+    if found is None:
+        return ""
+    target = found["target"].decode("ascii")
+    return _label(target) if found["method"] == b"CONNECT" else _label_of_url(target)
 
 
 def _label_of_url(target: str) -> str:

@@ -53,7 +53,8 @@ ASKED = [
     (b"*1\r\n$4\r\nPING\r\n", ""),
     (b"\0\0\0\0\r\n\r\n", ""),
     (b"CONNECT ex\xc3\xa4mple.com:443 HTTP/1.1\r\n\r\n", ""),
-    (b"CONNECT example.com:443 HTTP/1.1\r\nHost : x\r\n\r\n", ""),
+    (b"CONNECT example.com:443 HTTP/1.1\r\nHost : x\r\n\r\n", "example.com"),
+    (b"CONNECT example.com:443 HTTP/1.1\r\n\r\n", "example.com"),
     (b"A" * 40_000, ""),
 ]
 
