@@ -54,11 +54,22 @@ def image_with(docker_host: str, job_image: str) -> Iterator[ImageWith]:
     engine.close()
 
 
+TEMPLATE = (
+    'exec /usr/bin/python3 -IS -c \'import sys; sys.path.insert(0, "/opt/speckit/lib"); '
+    'from speckit_container.template_agent import main; main()\' "$@"'
+)
+GO_ON = "/tmp/go-on"
+
+
 @pytest.fixture
 def slow_plan_image(image_with: ImageWith) -> str:
     """The template agent, but planning takes some seconds."""
+    return image_with(f'grep -q speckit_plan "$1" && sleep 8\n{TEMPLATE}')
+
+
+@pytest.fixture
+def waiting_plan_image(image_with: ImageWith) -> str:
+    """The template agent, but planning waits until the file GO_ON is there, for a minute at most."""
     return image_with(
-        'case "$*" in *plan*) sleep 8 ;; esac\n'
-        'exec /usr/bin/python3 -IS -c \'import sys; sys.path.insert(0, "/opt/speckit/lib"); '
-        'from speckit_container.template_agent import main; main()\' "$@"'
+        f'grep -q speckit_plan "$1" && for _ in $(seq 600); do [ -e {GO_ON} ] && break; sleep 0.1; done\n{TEMPLATE}'
     )

@@ -214,14 +214,15 @@ async def test_a_hub_that_closes_leaves_no_process(company: Company) -> None:
         yield b"0032want "
         await asyncio.sleep(60)
 
-    async def ask() -> None:
+    async def ask() -> str:
         url = f"{company.hub.url}/acme/shop.git/git-upload-pack"
         headers = {"Content-Type": "application/x-git-upload-pack-request"}
-        async with company.http.post(url, data=endless(), headers=headers):
-            pass
+        async with company.http.post(url, data=endless(), headers=headers) as answer:
+            return f"{answer.status} {await answer.text()}"
 
     asking = asyncio.ensure_future(ask())
     while children() == before:
+        assert not asking.done(), f"no git was started: {asking.result()}"
         await asyncio.sleep(0.01)
     await company.hub.close()
     assert children() <= before

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from docker.errors import APIError
 
-from jobs.containers.shape import Role
+from jobs.containers.shape import USER, Role
+from tests.hostile_agents import GO_ON
 from tests.scenario import INVOICE
 from tests.scenarios.conftest import OpenStage
 from tests.scenarios.looking import container_of, found_in, look_inside, plan_is_running
@@ -21,9 +22,9 @@ MODEL_KEY = "sk-canary-0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 async def test_the_job_container_holds_no_secret_while_the_agent_works(
-    open_stage: OpenStage, slow_plan_image: str
+    open_stage: OpenStage, waiting_plan_image: str
 ) -> None:
-    s = await open_stage(SPECKIT_JOB_IMAGE=slow_plan_image, OPENAI_API_KEY=MODEL_KEY)
+    s = await open_stage(SPECKIT_JOB_IMAGE=waiting_plan_image, OPENAI_API_KEY=MODEL_KEY)
     seen: list[bytes] = []
 
     async def watch_argument_lists() -> None:
@@ -45,6 +46,7 @@ async def test_the_job_container_holds_no_secret_while_the_agent_works(
     for role in roles:
         for what, content in (await look_inside(container_of(s, run, role))).items():
             inside[f"{role}: {what}"] = content
+    container_of(s, run, "job").exec_run(["touch", GO_ON], user=USER)
     looked = inside["job: processes and files"]
     assert b"\nwork/.specify/" in b"\n" + looked.replace(b"\0", b"\n"), "the look did not reach the agent's tree"
     assert b"TERM=dumb" in looked, "the look did not reach the agent's environment"

@@ -24,6 +24,7 @@ async def assert_nothing_happened(s: Scenario) -> None:
 async def test_help_lists_the_verbs(open_stage: OpenStage) -> None:
     s = await open_stage(worker=False)
     await s.comment("/speckit help")
+    await s.rest()
     await s.comment("/speckit help", by="ada")
     await s.rest()
     writer, reader = (reply.body for reply in s.replies())
