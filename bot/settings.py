@@ -9,21 +9,19 @@ import stat
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.agent_settings import AgentSettings
+from bot.container_settings import ContainerSettings
+from bot.spending_settings import SpendingSettings
 from db.turns import Limits
-
-KNOWN_AGENTS = ("template", "codex_cli")
-"""Every backend this version has; the operator's whitelist is a subset of it."""
-
-DEFAULT_JOB_IMAGE = "speckit-bot-job:latest"
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -58,7 +56,7 @@ class DatabaseSettings(BaseSettings):
         return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'speckit.db'}"
 
 
-class Settings(DatabaseSettings):
+class Settings(SpendingSettings, AgentSettings, ContainerSettings, DatabaseSettings):
     """What the operator decided. Attribute ``x_y`` is read from the variable named in its alias."""
 
     github_app_id: int = Field(alias="GITHUB_APP_ID", gt=0)
@@ -74,15 +72,6 @@ class Settings(DatabaseSettings):
     host: str = Field("127.0.0.1", alias="HOST")
     port: int = Field(8080, alias="PORT", ge=0, le=65535)
 
-    docker_host: str | None = Field(None, alias="DOCKER_HOST")
-    job_image: str = Field(DEFAULT_JOB_IMAGE, alias="SPECKIT_JOB_IMAGE")
-    agent_backends: Annotated[tuple[str, ...], NoDecode] = Field(("template",), alias="SPECKIT_AGENT_BACKENDS")
-    default_agent_or_none: str | None = Field(None, alias="SPECKIT_DEFAULT_AGENT")
-    openai_api_key: SecretStr | None = Field(None, alias="OPENAI_API_KEY")
-    openai_base_url: str = Field("https://api.openai.com/v1", alias="OPENAI_BASE_URL")
-    codex_model: str = Field("gpt-5-codex", alias="SPECKIT_CODEX_MODEL")
-    agent_models: Annotated[tuple[str, ...], NoDecode] = Field((), alias="SPECKIT_AGENT_MODELS")
-
     command_prefix: str = Field("/speckit", alias="SPECKIT_COMMAND_PREFIX", pattern=r"^/[a-z][a-z0-9-]{0,30}$")
     config_file: Path | None = Field(None, alias="SPECKIT_CONFIG_FILE")
     max_runs: int = Field(2, alias="SPECKIT_MAX_RUNS", ge=1, le=64)
@@ -93,7 +82,10 @@ class Settings(DatabaseSettings):
     retention_days: int = Field(30, alias="SPECKIT_RETENTION_DAYS", ge=7)
     log_format: Literal["text", "json"] = Field("text", alias="SPECKIT_LOG_FORMAT")
 
-    @field_validator("github_api_url", "github_web_url", "public_url", "openai_base_url")
+    @field_validator(
+        *("github_api_url", "github_web_url", "public_url"),
+        *("openai_base_url", "anthropic_base_url", "gemini_base_url"),
+    )
     @classmethod
     def _absolute_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -116,35 +108,14 @@ class Settings(DatabaseSettings):
             raise ValueError("is shorter than 16 characters; make one with: openssl rand -hex 32")
         return value
 
-    @field_validator("agent_backends", "agent_models", mode="before")
-    @classmethod
-    def _split_backends(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("agent_backends")
-    @classmethod
-    def _known_backends(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in KNOWN_AGENTS]
-        if unknown or not value:
-            raise ValueError(f"names {', '.join(unknown) or 'no agent'}; choose from: {', '.join(KNOWN_AGENTS)}")
-        return value
-
     @model_validator(mode="after")
     def _combinations(self) -> Settings:
-        if self.default_agent not in self.agent_backends:
-            raise ValueError(
-                f"SPECKIT_DEFAULT_AGENT is {self.default_agent}, which SPECKIT_AGENT_BACKENDS lacks; add it there"
-            )
-        if "codex_cli" in self.agent_backends and self.openai_api_key is None:
-            raise ValueError(
-                "OPENAI_API_KEY is missing; the backend codex_cli needs it, set it or take codex_cli out of "
-                "SPECKIT_AGENT_BACKENDS"
-            )
         if self.github_app_private_key is None and self.github_app_private_key_file is None:
             raise ValueError(
                 "GITHUB_APP_PRIVATE_KEY_FILE is missing; set it to the path of the App's .pem file "
                 "(or put its text into GITHUB_APP_PRIVATE_KEY)"
             )
+        self.require_prices(self.every_allowed_model)
         self.private_key  # noqa: B018 - read now, so that a wrong key stops the start
         return self
 
@@ -184,18 +155,6 @@ class Settings(DatabaseSettings):
         return text
 
     @property
-    def default_agent(self) -> str:
-        """The backend used unless a command asks for another."""
-        return self.default_agent_or_none or self.agent_backends[0]
-
-    @property
-    def allowed_models(self) -> tuple[str, ...]:
-        """The models that a command or a repository's configuration may ask for."""
-        return tuple(
-            dict.fromkeys((*([self.codex_model] if "codex_cli" in self.agent_backends else []), *self.agent_models))
-        )
-
-    @property
     def limits(self) -> Limits:
         """How many runs may work at once."""
         return Limits(self.max_runs_per_installation, self.max_runs_per_repository, self.max_runs_per_person)
@@ -221,9 +180,16 @@ class Settings(DatabaseSettings):
         except ValueError:
             return False
 
+    @classmethod
+    def secret_names(cls) -> tuple[str, ...]:
+        """The variables that hold secrets: none of them is ever set in a container."""
+        fields = cls.model_fields.values()
+        return tuple(field.alias for field in fields if field.alias and "SecretStr" in str(field.annotation))
+
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for the redactor. Never log this."""
-        held = (self.github_webhook_secret, self.github_app_private_key, self.openai_api_key)
+        keys = (key for _, _, key in self.model_endpoints)
+        held = (self.github_webhook_secret, self.github_app_private_key, *keys)
         values = [value.get_secret_value() for value in held if value is not None]
         values.append(self.private_key)
         for url in (self.database_url, self.redis_url.get_secret_value() if self.redis_url else ""):
@@ -257,6 +223,8 @@ def _one_line(error: ValidationError) -> str:
             return f"{name} is missing; set it in the environment (README.md, Settings, says where to find its value)"
         case "int_parsing" | "int_from_float":
             return f"{name} is not a whole number; write digits only"
+        case "float_parsing":
+            return f"{name} is not a number; write it like 2.50"
         case "value_error":
             message = str(first["msg"]).removeprefix("Value error, ")
             return f"{name} {message}".strip()

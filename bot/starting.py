@@ -6,7 +6,7 @@ file changes no run that was accepted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.answering import matched_answers
@@ -15,11 +15,12 @@ from bot.commands.table import COMMANDS_BY_VERB, DEFAULT_ROLES
 from bot.configuration.effective import EffectiveConfig
 from bot.conversation import Conversation
 from bot.reporting import refusals
+from db.budgets import ARGUMENT
 from db.models import SpecAutomationRun
 from db.records import Clarification
 from db.runs import NewRun
 from db.types import JsonObject
-from db.vocabulary import AGENT_PHASES_OF, MAIN_PHASES, Trigger, Verb
+from db.vocabulary import AGENT_PHASES_OF, MAIN_PHASES, Phase, Trigger, Verb
 
 ON_A_BRANCH = frozenset(
     {Verb.CLARIFY, Verb.PLAN, Verb.TASKS, Verb.CHECKLIST, Verb.ANALYZE, Verb.IMPLEMENT, Verb.REFINE}
@@ -32,10 +33,10 @@ DOCUMENTS = frozenset({"spec.md", "plan.md", "tasks.md"})
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the operator lets people choose from."""
+    """What the operator lets people choose from; ``models`` by agent."""
 
     agents: Sequence[str]
-    models: Sequence[str]
+    models: Mapping[str, Sequence[str]]
     default_agent: str
     prefix: str
 
@@ -160,12 +161,21 @@ def _refused(situation: Situation, command: RunCommand, trigger: Trigger) -> str
         return refusals.pull_request_closed(verb, offer.prefix)
     if command.agent is not None and command.agent not in offer.agents:
         return refusals.agent_not_allowed(command.agent, offer.agents)
-    if command.model is not None and command.model not in offer.models:
-        return refusals.model_not_allowed(command.model, offer.models)
+    if (why := _model_refused(situation, command)) is not None:
+        return why
     if command.verb is Verb.SPECIFY and not _text(talk, command).strip():
         return refusals.trigger_without_text(trigger, verb, offer.prefix)
     if talk.section is not None and command.verb is Verb.REFINE and not _is_in_a_document(talk.section):
         return refusals.not_a_section(str(talk.section["path"]), offer.prefix)
+    return None
+
+
+def _model_refused(situation: Situation, command: RunCommand) -> str | None:
+    """A model belongs to an agent: the one that works in each phase must have it."""
+    models = situation.offer.models
+    for agent in _agents(situation, command).values() if command.model is not None else ():
+        if command.model not in models.get(agent, ()):
+            return refusals.model_not_allowed(command.model or "", agent, models.get(agent, ()))
     return None
 
 
@@ -191,6 +201,7 @@ def _arguments(situation: Situation, command: RunCommand) -> JsonObject | str:
         "run_timeout": config.limits.run_timeout,
         "retention_days": config.retention_days,
         **_agents_and_models(situation, command),
+        **budget_of(config),
     }
     wanted = config.pull_request
     arguments["pull_request"] = {
@@ -222,13 +233,32 @@ def _arguments(situation: Situation, command: RunCommand) -> JsonObject | str:
     return arguments
 
 
+def budget_of(config: EffectiveConfig) -> JsonObject:
+    """What the run may spend, for its arguments; nothing where only the operator's settings say so."""
+    return {ARGUMENT: config.own_budget} if config.own_budget else {}
+
+
+def _agents(situation: Situation, command: RunCommand) -> Mapping[str, str]:
+    """The agent of each phase: the command's, else the repository's wish as far as the operator allows it."""
+    config, offer = situation.config, situation.offer
+    agents = {}
+    for phase in _phases(command):
+        wish = command.agent or config.agent_for(phase)
+        agents[phase.value] = wish if wish is not None and wish in offer.agents else offer.default_agent
+    return agents
+
+
 def _agents_and_models(situation: Situation, command: RunCommand) -> JsonObject:
     """The repository's wishes by phase, as far as the operator allows them; a wish that is not allowed is no wish."""
     config, offer = situation.config, situation.offer
-    phases = MAIN_PHASES if command.verb is Verb.SPECIFY else AGENT_PHASES_OF[command.verb]
-    agents = {phase.value: config.agent_for(phase) for phase in phases}
-    models = {phase.value: config.model_for(phase) for phase in phases}
+    wishes = {phase.value: config.agent_for(phase) for phase in _phases(command)}
+    models = {phase.value: config.model_for(phase) for phase in _phases(command)}
+    works = _agents(situation, command)
     return {
-        "agents": {phase: name for phase, name in agents.items() if name in offer.agents},
-        "models": {phase: name for phase, name in models.items() if name in offer.models},
+        "agents": {phase: name for phase, name in wishes.items() if name in offer.agents},
+        "models": {phase: name for phase, name in models.items() if name in offer.models.get(works[phase], ())},
     }
+
+
+def _phases(command: RunCommand) -> Sequence[Phase]:
+    return MAIN_PHASES if command.verb is Verb.SPECIFY else AGENT_PHASES_OF[command.verb]

@@ -74,9 +74,9 @@ def agent_not_allowed(name: str, allowed: Sequence[str]) -> str:
     return _not_among("agent", name, allowed)
 
 
-def model_not_allowed(name: str, allowed: Sequence[str]) -> str:
-    """The model somebody asked for is not one that may be used."""
-    return _not_among("model", name, allowed)
+def model_not_allowed(name: str, agent: str, allowed: Sequence[str]) -> str:
+    """The model somebody asked for is not one that ``agent``, which would work, may use."""
+    return _not_among("model", name, allowed, f"for the agent {code(clip(agent, LONGEST_FOUND))}")
 
 
 def too_many_commands(most: int, found: int) -> str:
@@ -147,11 +147,11 @@ def trigger_without_text(trigger: Trigger, verb: str, prefix: str) -> str:
     )
 
 
-def _not_among(what: str, name: str, allowed: Sequence[str]) -> str:
+def _not_among(what: str, name: str, allowed: Sequence[str], where: str = "here") -> str:
     near = closest(name, allowed)
     meant = f" Did you mean {code(near)}?" if near else ""
     possible = f" Possible: {_listed(allowed)}." if allowed else ""
-    return f"The {what} {code(clip(name, LONGEST_FOUND))} is not allowed here.{meant}{possible} Nothing was started."
+    return f"The {what} {code(clip(name, LONGEST_FOUND))} is not allowed {where}.{meant}{possible} Nothing was started."
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -74,7 +74,7 @@ async def test_a_mistake_of_somebody_who_may_not_is_no_lesson(door: Door) -> Non
         ("/speckit implement", {"on_pull": True}, "is off until `paths.implement`"),
         ("/speckit specify x", {"repository__archived": True}, "is archived"),
         ("/speckit specify --agent codex_cli x", {}, "The agent `codex_cli` is not allowed here"),
-        ("/speckit specify --model vendor/x y", {}, "The model `vendor/x` is not allowed here"),
+        ("/speckit specify --model vendor/x y", {}, "The model `vendor/x` is not allowed for the agent `template`"),
         ("/speckit clarify 1A", {"on_pull": True}, "No question is open"),
         ("/speckit retry", {}, "nothing to retry"),
         ("/speckit retry plan", {"on_pull": True, "issue__number": 13}, "nothing to retry"),

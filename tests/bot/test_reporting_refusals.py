@@ -70,11 +70,11 @@ def test_an_agent_or_a_model_that_is_none() -> None:
     assert refusals.agent_not_allowed("@gpt`", ("template",)) == snapshot(
         "The agent `` @gpt` `` is not allowed here. Possible: `template`. Nothing was started."
     )
-    assert refusals.model_not_allowed("gpt-5-codx", ("gpt-5-codex",)) == snapshot(
-        "The model `gpt-5-codx` is not allowed here. Did you mean `gpt-5-codex`? Possible: `gpt-5-codex`. Nothing was started."
+    assert refusals.model_not_allowed("gpt-5-codx", "codex_cli", ("gpt-5-codex",)) == snapshot(
+        "The model `gpt-5-codx` is not allowed for the agent `codex_cli`. Did you mean `gpt-5-codex`? Possible: `gpt-5-codex`. Nothing was started."
     )
-    assert refusals.model_not_allowed("gpt-5", ()) == snapshot(
-        "The model `gpt-5` is not allowed here. Nothing was started."
+    assert refusals.model_not_allowed("gpt-5", "template", ()) == snapshot(
+        "The model `gpt-5` is not allowed for the agent `template`. Nothing was started."
     )
 
 

@@ -18,6 +18,9 @@ KNOWN = (
     *("GITHUB_API_URL", "GITHUB_WEB_URL", "SPECKIT_DATA_DIR", "DATABASE_URL", "REDIS_URL", "SPECKIT_ARTIFACT_ROOT"),
     *("SPECKIT_PUBLIC_URL", "HOST", "PORT", "DOCKER_HOST", "SPECKIT_JOB_IMAGE", "SPECKIT_AGENT_BACKENDS"),
     *("SPECKIT_DEFAULT_AGENT", "OPENAI_API_KEY", "OPENAI_BASE_URL", "SPECKIT_CODEX_MODEL", "SPECKIT_COMMAND_PREFIX"),
+    *("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "SPECKIT_CLAUDE_MODEL", "GEMINI_API_KEY", "GEMINI_BASE_URL"),
+    *("SPECKIT_GEMINI_MODEL", "SPECKIT_AGENT_IDLE_TIMEOUT", "SPECKIT_CUSTOM_ARGV", "SPECKIT_CUSTOM_VERSION_ARGV"),
+    *("SPECKIT_CUSTOM_ENVIRONMENT", "SPECKIT_CUSTOM_INTEGRATION", "SPECKIT_CUSTOM_MODEL_API", "SPECKIT_CUSTOM_MODEL"),
     *("SPECKIT_MAX_RUNS", "SPECKIT_RUN_TIMEOUT", "SPECKIT_RETENTION_DAYS", "SPECKIT_LOG_FORMAT"),
     *("SPECKIT_AGENT_MODELS", "SPECKIT_CONFIG_FILE", "SPECKIT_MAX_RUNS_PER_INSTALLATION"),
     *("SPECKIT_MAX_RUNS_PER_REPOSITORY", "SPECKIT_MAX_RUNS_PER_PERSON"),
@@ -103,23 +106,125 @@ def test_a_wrong_value_is_named(environment: pytest.MonkeyPatch, name: str, valu
     assert name in refusal(environment, **{name: value})
 
 
-def test_a_codex_agent_needs_its_key(environment: pytest.MonkeyPatch) -> None:
-    assert "OPENAI_API_KEY" in refusal(environment, SPECKIT_AGENT_BACKENDS="codex_cli")
-    settings = load(environment, SPECKIT_AGENT_BACKENDS="codex_cli, template", OPENAI_API_KEY="sk-something-long")
-    assert settings.agent_backends == ("codex_cli", "template")
-    assert settings.default_agent == "codex_cli"
+@pytest.mark.parametrize(
+    ("backend", "variable"),
+    [("codex_cli", "OPENAI_API_KEY"), ("claude_code", "ANTHROPIC_API_KEY"), ("gemini_cli", "GEMINI_API_KEY")],
+)
+def test_an_agent_with_a_model_needs_its_key(environment: pytest.MonkeyPatch, backend: str, variable: str) -> None:
+    line = refusal(environment, SPECKIT_AGENT_BACKENDS=backend)
+    assert line.startswith(f"{variable} is missing; the backend {backend} needs it")
+    settings = load(environment, SPECKIT_AGENT_BACKENDS=f"{backend}, template", **{variable: "sk-something-long"})
+    assert settings.agent_backends == (backend, "template")
+    assert settings.default_agent == backend
+    assert "sk-something-long" in settings.secrets()
+    ((_, url, key),) = settings.model_endpoints
+    assert url.startswith("https://")
+    assert key.get_secret_value() == "sk-something-long"
 
 
-def test_the_models_people_may_ask_for_are_a_list_that_begins_with_the_agents_own(
-    environment: pytest.MonkeyPatch,
-) -> None:
-    assert load(environment).allowed_models == ()
-    assert load(environment, SPECKIT_AGENT_MODELS=" vendor/one ,, vendor/two,vendor/one").allowed_models == (
-        "vendor/one",
-        "vendor/two",
+def test_the_models_people_may_ask_for_are_each_agents_own_and_the_named_ones(environment: pytest.MonkeyPatch) -> None:
+    assert load(environment).allowed_models == {"template": ()}
+    settings = load(environment, SPECKIT_AGENT_MODELS=" vendor/one ,, vendor/two,vendor/one")
+    assert settings.allowed_models == {"template": ("vendor/one", "vendor/two")}
+    codex = load(environment, SPECKIT_AGENT_BACKENDS="template,codex_cli", OPENAI_API_KEY="sk-something-long")
+    assert codex.allowed_models["codex_cli"] == ("gpt-5-codex", "vendor/one", "vendor/two")
+    several = load(
+        environment,
+        SPECKIT_AGENT_BACKENDS="codex_cli,claude_code",
+        ANTHROPIC_API_KEY="sk-ant-something",
+        SPECKIT_AGENT_MODELS="codex_cli=gpt-5, claude_code=claude-opus-5-5",
     )
-    with_codex = load(environment, SPECKIT_AGENT_BACKENDS="template,codex_cli", OPENAI_API_KEY="sk-something-long")
-    assert with_codex.allowed_models == ("gpt-5-codex", "vendor/one", "vendor/two")
+    assert several.allowed_models == {
+        "codex_cli": ("gpt-5-codex", "gpt-5"),
+        "claude_code": ("claude-sonnet-5-5", "claude-opus-5-5"),
+    }
+    assert several.every_allowed_model == ("gpt-5-codex", "gpt-5", "claude-sonnet-5-5", "claude-opus-5-5")
+
+
+@pytest.mark.parametrize(
+    ("models", "cure"),
+    [
+        ("gpt-5", "write whose it is, like codex_cli=gpt-5"),
+        ("gemini_cli=gemini-x", "an agent of SPECKIT_AGENT_BACKENDS"),
+        ("codex_cli=", "write AGENT=MODEL"),
+    ],
+)
+def test_a_model_whose_agent_is_not_clear_stops_the_start(
+    environment: pytest.MonkeyPatch, models: str, cure: str
+) -> None:
+    line = refusal(
+        environment,
+        SPECKIT_AGENT_BACKENDS="codex_cli,claude_code",
+        OPENAI_API_KEY="sk-something-long",
+        ANTHROPIC_API_KEY="sk-ant-something",
+        SPECKIT_AGENT_MODELS=models,
+    )
+    assert line.startswith("SPECKIT_AGENT_MODELS has ")
+    assert cure in line
+
+
+CUSTOM = {
+    "SPECKIT_AGENT_BACKENDS": "custom",
+    "SPECKIT_CUSTOM_ARGV": '["qwen", "-p", "{prompt}", "-m", "{model}"]',
+    "SPECKIT_CUSTOM_VERSION_ARGV": '["qwen", "--version"]',
+    "SPECKIT_CUSTOM_ENVIRONMENT": '{"OPENAI_BASE_URL": "{base_url}/v1", "OPENAI_API_KEY": "{key}"}',
+    "SPECKIT_CUSTOM_INTEGRATION": "qwen",
+    "SPECKIT_CUSTOM_MODEL_API": "openai",
+    "SPECKIT_CUSTOM_MODEL": "qwen-x",
+    "OPENAI_API_KEY": "sk-something-long",
+}
+
+
+def test_an_operator_describes_an_agent_of_their_own(environment: pytest.MonkeyPatch) -> None:
+    settings = load(environment, **CUSTOM)
+    custom = settings.custom_agent
+    assert custom is not None
+    assert custom.argv == ("qwen", "-p", "{prompt}", "-m", "{model}")
+    assert custom.version_argv == ("qwen", "--version")
+    assert custom.environment == {"OPENAI_BASE_URL": "{base_url}/v1", "OPENAI_API_KEY": "{key}"}
+    assert (custom.integration, custom.api, custom.model) == ("qwen", "openai", "qwen-x")
+    assert settings.allowed_models == {"custom": ("qwen-x",)}
+    assert load(environment, SPECKIT_AGENT_BACKENDS="template").custom_agent is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "cure"),
+    [
+        ("SPECKIT_CUSTOM_ARGV", "qwen -p {prompt}", "is not a JSON list of arguments"),
+        ("SPECKIT_CUSTOM_ARGV", "[]", "is not a JSON list of arguments"),
+        ("SPECKIT_CUSTOM_ARGV", '["qwen", 1]', "is not a JSON list of arguments"),
+        ("SPECKIT_CUSTOM_ARGV", '["qwen"]', "has no {prompt}"),
+        ("SPECKIT_CUSTOM_ARGV", '["qwen", "{prompt}", "{secret}"]', "has {secret}, and possible is {prompt}, {model}"),
+        ("SPECKIT_CUSTOM_ARGV", "[" * 100_000, "is not a JSON list of arguments"),
+        ("SPECKIT_CUSTOM_ARGV", "", "is missing; the backend custom needs it"),
+        ("SPECKIT_CUSTOM_VERSION_ARGV", "", "is missing; the backend custom needs it"),
+        ("SPECKIT_CUSTOM_VERSION_ARGV", "{}", "is not a JSON list of arguments"),
+        ("SPECKIT_CUSTOM_ENVIRONMENT", "A=b", "is not a JSON object of texts"),
+        ("SPECKIT_CUSTOM_ENVIRONMENT", '{"A": 1}', "is not a JSON object of texts"),
+        ("SPECKIT_CUSTOM_ENVIRONMENT", '{"A-B": "x"}', "no name of a variable"),
+        ("SPECKIT_CUSTOM_ENVIRONMENT", '{"A": "{token}"}', "has {token}, and possible is"),
+        ("SPECKIT_CUSTOM_INTEGRATION", "", "is missing; the backend custom needs it"),
+        ("SPECKIT_CUSTOM_MODEL_API", "cohere", ""),
+        ("SPECKIT_CUSTOM_MODEL", "", "is missing; SPECKIT_CUSTOM_MODEL_API says"),
+    ],
+)
+def test_a_wrong_description_of_an_agent_stops_the_start(
+    environment: pytest.MonkeyPatch, variable: str, value: str, cure: str
+) -> None:
+    line = refusal(environment, **{**CUSTOM, variable: value})
+    assert line.startswith(variable)
+    assert cure in line
+
+
+def test_an_agent_without_a_model_has_no_key_to_be_told(environment: pytest.MonkeyPatch) -> None:
+    without = {**CUSTOM, "SPECKIT_CUSTOM_MODEL_API": "", "SPECKIT_CUSTOM_MODEL": "", "OPENAI_API_KEY": ""}
+    line = refusal(environment, **without)
+    assert line.startswith("SPECKIT_CUSTOM_ARGV has {model}")
+    assert "set SPECKIT_CUSTOM_MODEL_API for the others" in line
+    plain = {"SPECKIT_CUSTOM_ARGV": '["mine", "{prompt}"]', "SPECKIT_CUSTOM_ENVIRONMENT": ""}
+    custom = load(environment, **{**without, **plain}).custom_agent
+    assert custom is not None
+    assert (custom.api, custom.model) == (None, "")
 
 
 def test_limits_have_defaults_and_can_be_set(environment: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,13 @@ from db.vocabulary import Phase, RunStatus, Trigger, Verb
 from tests.bot.example_runs import continuing_run, example_questions, example_run, succeeded_run
 from tests.bot.situations import config_of, on_a_line, on_issue, on_pull_request
 
-OFFER = Offer(("template", "codex_cli"), ("vendor/one", "vendor/two"), "template", "/speckit")
+MODELS = ("vendor/one", "vendor/two")
+OFFER = Offer(
+    ("template", "codex_cli", "claude_code"),
+    {"template": MODELS, "codex_cli": MODELS, "claude_code": ("claude-x",)},
+    "template",
+    "/speckit",
+)
 IMPLEMENTS = "paths: {implement: [src/]}"
 
 
@@ -275,6 +281,19 @@ phases: {plan: {agent: template, model: vendor/two}, tasks: {model: vendor/secre
     assert new.arguments["models"] == {"speckit_specify": "vendor/one", "speckit_plan": "vendor/two"}
     told = asks(situation(on_issue(), text), RunCommand(Verb.SPECIFY, "x", agent="template", model="vendor/two"))
     assert (told.requested_agent, told.requested_model) == ("template", "vendor/two")
+
+
+def test_a_model_belongs_to_the_agent_that_works() -> None:
+    here = situation(on_issue(), "phases: {plan: {agent: claude_code, model: vendor/two}, tasks: {agent: claude_code}}")
+    with_another = RunCommand(Verb.SPECIFY, "x", agent="claude_code", model="vendor/one")
+    assert refused(here, with_another) == (
+        "The model `vendor/one` is not allowed for the agent `claude_code`. Possible: `claude-x`. Nothing was started."
+    )
+    assert "for the agent `claude_code`" in refused(here, RunCommand(Verb.SPECIFY, "x", model="vendor/one"))
+    assert asks(here, RunCommand(Verb.SPECIFY, "x")).arguments["models"] == {}, "a wish for another agent's model"
+    assert (
+        asks(here, RunCommand(Verb.SPECIFY, "x", agent="claude_code", model="claude-x")).requested_model == "claude-x"
+    )
 
 
 def test_only_implement_is_told_where_it_may_write() -> None:

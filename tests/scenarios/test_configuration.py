@@ -160,7 +160,7 @@ async def test_labels_and_triggers_are_the_repositorys(open_stage: OpenStage) ->
 async def test_a_model_or_agent_that_is_not_offered(open_stage: OpenStage) -> None:
     s = await open_stage(worker=False, SPECKIT_AGENT_MODELS="vendor/one,vendor/two")
     assert seen(await say(s, "/speckit specify --model vendor/on x", s.issue)) == snapshot("""\
-The model `vendor/on` is not allowed here. Did you mean `vendor/one`? Possible: `vendor/one`, `vendor/two`. Nothing was started.
+The model `vendor/on` is not allowed for the agent `template`. Did you mean `vendor/one`? Possible: `vendor/one`, `vendor/two`. Nothing was started.
 
 <!-- speckit-bot:reply=RUN-ID -->\
 """)
