@@ -120,7 +120,7 @@ async def test_the_place_stands_in_the_runs_own_comment(start_web: StartWeb) -> 
     process = await start_web()
     for number, wish in enumerate(("One", "Two"), 1):
         assert await process.deliver(comment_payload(f"/speckit specify {wish}", comment__id=number)) == 202
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await process.runs() < number or (number == 2 and not process.github.comments):
                 await asyncio.sleep(0.02)
     (waiting,) = process.github.comments

@@ -559,7 +559,7 @@ async def test_a_repository_made_private_hides_the_pages_of_its_runs(start_web: 
     assert [(await process.client.get(path)).status for path in paths] == [200, 200]
     payload = comment_payload("/speckit help", repository__private=True)
     assert await process.deliver(payload) == 202
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await process.client.get(paths[0])).status == 200:
             await asyncio.sleep(0.02)
     assert [(await process.client.get(path)).status for path in paths] == [404, 404]

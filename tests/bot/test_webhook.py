@@ -341,6 +341,6 @@ async def test_with_redis_away_the_run_waits_in_the_database(start_web: StartWeb
     web_process = await start_web(redis=f"unix://{tmp_path}/nobody.sock")
     begin = time.monotonic()
     assert await web_process.deliver(comment_payload()) == 202
-    assert time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin < 8.0
     await settled(web_process)
     assert await web_process.runs() == 1

@@ -199,10 +199,10 @@ async def test_a_cancelled_run_stops_at_once(sqlite_rig: Rig, step: str) -> None
     sqlite_rig.world.at[step].append(waits(reached))
     run_id = await sqlite_rig.open()
     work = asyncio.create_task(sqlite_rig.pipeline().run(run_id))
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(reached.wait(), 30)
     async with sqlite_rig.database.transaction() as session:
         assert await request_cancel(session, run_id, "grace")
-    await asyncio.wait_for(work, 5)
+    await asyncio.wait_for(work, 30)
     run = await sqlite_rig.run(run_id)
     assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.RUN_CANCELLED)
     assert run.result_summary == "Cancelled by grace."
@@ -251,10 +251,10 @@ async def test_work_that_cannot_be_stopped_is_left_behind(rig: Rig) -> None:
     rig.world.at["agent:speckit_plan"].append(deaf)
     run_id = await rig.open()
     work = asyncio.create_task(rig.pipeline().run(run_id))
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(reached.wait(), 30)
     async with rig.database.transaction() as session:
         await request_cancel(session, run_id, "grace")
-    await asyncio.wait_for(work, 8)
+    await asyncio.wait_for(work, 30)
     assert (await rig.run(run_id)).error_code == ErrorCode.RUN_CANCELLED
     assert rig.world.alive == {}
     let_go.set()
@@ -267,9 +267,9 @@ async def test_a_run_that_takes_too_long(rig: Rig) -> None:
     rig.world.at["agent:speckit_plan"].append(waits(reached))
     run_id = await rig.open()
     work = asyncio.create_task(rig.pipeline(run_timeout=600).run(run_id))
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(reached.wait(), 30)
     rig.clock.ahead += 601
-    await asyncio.wait_for(work, 5)
+    await asyncio.wait_for(work, 30)
     run = await rig.run(run_id)
     assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.RUN_TIMED_OUT)
     assert rig.world.alive == {}

@@ -122,7 +122,7 @@ async def test_no_more_at_once_than_the_limits_allow(rig: Rig, limits: Limits, d
     await rig.pipeline(limits=limits).run(waiting)
     assert await statuses(rig, [waiting, free]) == [RunStatus.QUEUED, RunStatus.SUCCEEDED]
     work.cancel()
-    await asyncio.wait({work}, timeout=10)
+    await asyncio.wait({work}, timeout=30)
 
 
 async def test_a_repository_may_ask_for_less(rig: Rig) -> None:

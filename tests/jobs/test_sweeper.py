@@ -135,7 +135,7 @@ async def test_it_goes_on_while_redis_is_away(rig: Rig, sweeper: Sweeper, doorbe
     await asyncio.sleep(0.2)
     assert not sweeping.done()
     doorbell.is_away = False
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not doorbell.known:
             await asyncio.sleep(0.02)
     sweeping.cancel()
@@ -349,7 +349,7 @@ async def test_one_chore_that_breaks_does_not_stop_the_others(rig: Rig, sweeper:
     run_id = await rig.open()
     await age(rig, run_id)
     sweeping = asyncio.create_task(sweeper.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not doorbell.known:
             await asyncio.sleep(0.02)
     sweeping.cancel()
