@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from bot.pages.plain_text import readable
+from bot.reporting.network_report import host_counts
 from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
 from db.vocabulary import Phase, RunStatus, TaskStatus, Trigger
 
@@ -76,6 +77,16 @@ class PhaseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRow:
+    """A host that the agent's programs asked for in one phase, and what became of it."""
+
+    host: str
+    times: int
+    phase: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactRow:
     """One download. ``url`` is relative to the run page."""
 
@@ -108,6 +119,7 @@ class RunView:
     summary: str
     facts: tuple[Fact, ...]
     phases: tuple[PhaseRow, ...]
+    hosts: tuple[HostRow, ...]
     artifacts: tuple[ArtifactRow, ...]
     request: str
 
@@ -155,6 +167,10 @@ def run_view(
         summary=readable(run.result_summary or ""),
         facts=tuple(_facts(run, github_web_url, now)),
         phases=tuple(_phase_row(state, logs.get(state.phase, ()), now) for state in run.task_states),
+        hosts=tuple(
+            HostRow(readable(count.host), count.times, count.phase.value, "refused" if count.refused else "reached")
+            for count in host_counts(run)
+        ),
         artifacts=tuple(_artifact_row(run, artifact) for artifact in run.artifacts),
         request=readable(run.requested_spec_input),
     )

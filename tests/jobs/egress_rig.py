@@ -58,7 +58,7 @@ class Client:
             async with asyncio.timeout(20):
                 await writer.start_tls(context, server_hostname=name)
                 writer.write(send)
-                return await reader.read(len(send))
+                return await reader.readexactly(len(send))
         finally:
             writer.close()
 

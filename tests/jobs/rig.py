@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
+from db.allowed_hosts import HostPolicy
 from db.artifacts import resolve
 from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
 from db.runs import NewRun, get_run, open_run
@@ -52,6 +53,7 @@ class Rig:
         self.containers = FakeContainers(self.world)
         self.reporter = FakeReporter(self.world, database)
         self.agents: dict[str, Agent] = {"template": FakeAgent()}
+        self.hosts = HostPolicy()
 
     def services(self) -> Services:
         return Services(
@@ -63,6 +65,7 @@ class Rig:
             agents=self.agents,
             redactor=Redactor((SECRET,)),
             clock=self.clock,
+            hosts=self.hosts,
         )
 
     def pipeline(
