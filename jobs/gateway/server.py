@@ -19,7 +19,7 @@ from jobs.clock import SystemClock
 from jobs.gateway.accounts import Account, Ledger, NoLedger
 from jobs.gateway.forwarding import LARGEST_REQUEST, Forwarder, model_session
 from jobs.gateway.sockets import listen
-from jobs.gateway.turns import OpenTurn, Turn
+from jobs.gateway.turns import LAST_WORDS_SECONDS, OpenTurn, Turn
 from jobs.model_apis import ModelEndpoint
 from jobs.ports import Clock
 
@@ -64,12 +64,14 @@ class Gateway:
         rules: SpendingRules | None = None,
         prefix: str = "/speckit",
         clock: Clock | None = None,
+        last_words_seconds: float = LAST_WORDS_SECONDS,
     ) -> None:
         self._forwarder = Forwarder(endpoints)
         self._ledger = ledger or NoLedger()
         self._rules = rules or SpendingRules()
         self._prefix = prefix
         self._clock = clock or SystemClock()
+        self._last_words_seconds = last_words_seconds
         self._open: dict[UUID, _OpenRun] = {}
 
     async def open_run(self, lease: Lease, root: Path) -> GatewayAccess:
@@ -99,7 +101,7 @@ class Gateway:
         """See ``GatewayAccess.turn``. One at a time."""
         run = self._open[run_id]
         account = Account(run_id, turn.phase, turn.attempt, self._rules, self._ledger, self._clock)
-        opened = OpenTurn(turn, account, self._prefix)
+        opened = OpenTurn(turn, account, self._prefix, self._last_words_seconds)
         await opened.begin(self._rules)
         run.turn = opened
         ended = False

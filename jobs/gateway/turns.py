@@ -45,10 +45,11 @@ class Turn:
 class OpenTurn:
     """A turn under way. ``serving`` is one request's time in it."""
 
-    def __init__(self, turn: Turn, account: Account, prefix: str) -> None:
+    def __init__(self, turn: Turn, account: Account, prefix: str, last_words_seconds: float) -> None:
         self.turn = turn
         self.account = account
         self._prefix = prefix
+        self._last_words_seconds = last_words_seconds
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._serving: set[asyncio.Task[object]] = set()
         self._writing: set[asyncio.Task[None]] = set()
@@ -79,7 +80,7 @@ class OpenTurn:
         if self.reached is None:
             self.reached = self.account.reached()
         if self.reached is not None and self._limit is not None and self._limit.when() is None:
-            self._limit.reschedule(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS)
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._last_words_seconds)
         return self.reached is not None
 
     def allows(self, model: str) -> bool:
