@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.agent_settings import AgentSettings
 from bot.container_settings import ContainerSettings
+from bot.egress_settings import EgressSettings
 from bot.spending_settings import SpendingSettings
 from db.turns import Limits
 
@@ -56,7 +57,7 @@ class DatabaseSettings(BaseSettings):
         return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'speckit.db'}"
 
 
-class Settings(SpendingSettings, AgentSettings, ContainerSettings, DatabaseSettings):
+class Settings(SpendingSettings, AgentSettings, ContainerSettings, EgressSettings, DatabaseSettings):
     """What the operator decided. Attribute ``x_y`` is read from the variable named in its alias."""
 
     github_app_id: int = Field(alias="GITHUB_APP_ID", gt=0)

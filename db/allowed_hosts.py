@@ -12,6 +12,9 @@ from ipaddress import ip_address
 
 HTTPS_PORT = 443
 LONGEST_NAME = 253
+HOSTS_ARGUMENT = "allowed_hosts"
+"""Where a run keeps the names that were asked for."""
+
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?P<wild>\*\.)?(?P<name>{_LABEL}(?:\.{_LABEL})*)")
 _ADDRESS = re.compile(r"\[(?P<v6>[0-9a-fA-F:.]+)\](?::(?P<v6_port>\d{1,5}))?|(?P<v4>[0-9.]+)(?::(?P<v4_port>\d{1,5}))?")

@@ -7,7 +7,7 @@ command that does something if the file cannot be read at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -58,10 +58,11 @@ _Found = dict[NodePath, ConfigProblem | None]
 """What is left out, by its path, and why; None: told with another path."""
 
 
-def read_config(text: str | bytes, agents: Sequence[str] = ()) -> ConfigReading:
+def read_config(text: str | bytes, agents: Sequence[str] = (), *, besides: Collection[str] = ()) -> ConfigReading:
     """Read a file of at most 64 KiB. Never raises.
 
-    ``agents`` are the names that the operator offers; empty: any name will do. Milliseconds for what people write, and
+    ``agents`` are the names that the operator offers; empty: any name will do. ``besides`` are keys that somebody else
+    reads. Milliseconds for what people write, and
     up to two seconds of CPU for hostile files: off the event loop with it.
     """
     try:
@@ -75,6 +76,7 @@ def read_config(text: str | bytes, agents: Sequence[str] = ()) -> ConfigReading:
     except NotReadableError as error:
         problem = unreadable(error.line, error.message)
         return ConfigReading(_closed(RepositoryConfig(), [problem]), (problem,))
+    root = without(root, {(key,) for key in besides})
     found = dict(_flaws(root, agents))
     config = _what_counts(without(root, found), found)
     told = [problem for problem in found.values() if problem is not None]
@@ -82,7 +84,7 @@ def read_config(text: str | bytes, agents: Sequence[str] = ()) -> ConfigReading:
     return ConfigReading(_closed(config, problems), _most_telling(problems))
 
 
-def _flaws(root: Mapping, agents: Sequence[str]) -> Iterator[tuple[NodePath, ConfigProblem | None]]:
+def _flaws(root: Node, agents: Sequence[str]) -> Iterator[tuple[NodePath, ConfigProblem | None]]:
     """What the model cannot see: keys that are there twice, keys without a value, too many entries, unknown agents."""
     for node in walk(root):
         if schema_at(node.path) is None:

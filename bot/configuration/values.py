@@ -88,6 +88,17 @@ MODEL = TextRule(
         (r"[^A-Za-z0-9._:/@-]", "it has only letters, digits and . _ : / @ -"),
     ),
 )
+_HOST_LABEL = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_HOST_LETTERS = "it has small letters, digits, hyphens and dots, and perhaps *. before them"
+HOST = TextRule(
+    "the name of a host, perhaps with *. before it",
+    253,
+    (
+        (r"[/:@=]", "it is the name of a host alone, without https://, a port, a path or a user"),
+        (r"[^a-z0-9._*-]", _HOST_LETTERS),
+        (rf"^(?!(?:\*\.)?{_HOST_LABEL}(?:\.{_HOST_LABEL})*$)", _HOST_LETTERS),
+    ),
+)
 # https://git-scm.com/docs/git-check-ref-format, rules 1 to 10 for one name below refs/heads/.
 BRANCH = TextRule(
     "the name of a branch",

@@ -69,7 +69,7 @@ async def test_mistakes_stand_on_their_lines(bench: Bench) -> None:
                 "summary": """\
 What is listed here would not count; all the rest would. Until this is merged, `.github/speckit.yml` of the default branch holds.
 
-- line 1: comands is no key; the file takes one of commands, agent, model, phases, base\\_branch, project, labels, pull\\_request, paths, triggers, retention\\_days, limits; until this is corrected, every command that does something needs the admin role. Did you mean `commands`?
+- line 1: comands is no key; the file takes one of commands, agent, model, phases, base\\_branch, project, labels, pull\\_request, allowed\\_hosts, paths, triggers, retention\\_days, limits; until this is corrected, every command that does something needs the admin role. Did you mean `commands`?
 - line 3: retention\\_days is 3; it takes a whole number from 7 to 3650.\
 """,
                 "annotations": [
@@ -79,7 +79,7 @@ What is listed here would not count; all the rest would. Until this is merged, `
                         "end_line": 1,
                         "annotation_level": "failure",
                         "title": "speckit.yml: comands",
-                        "message": "comands is no key; the file takes one of commands, agent, model, phases, base_branch, project, labels, pull_request, paths, triggers, retention_days, limits; until this is corrected, every command that does something needs the admin role. Did you mean commands?",
+                        "message": "comands is no key; the file takes one of commands, agent, model, phases, base_branch, project, labels, pull_request, allowed_hosts, paths, triggers, retention_days, limits; until this is corrected, every command that does something needs the admin role. Did you mean commands?",
                     },
                     {
                         "path": ".github/speckit.yml",

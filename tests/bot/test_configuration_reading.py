@@ -170,7 +170,7 @@ def test_the_sentences() -> None:
     ]
     assert "\n".join(fill(sentence, 110, subsequent_indent="    ") for sentence in sentences) == snapshot("""\
 1 agnet is no key; the file takes one of commands, agent, model, phases, base_branch, project, labels,
-    pull_request, paths, triggers, retention_days, limits. -> agent
+    pull_request, allowed_hosts, paths, triggers, retention_days, limits. -> agent
 4 commands.plan.role is "wirte"; it takes one of read, triage, write, maintain, admin; until this is
     corrected, plan needs the admin role. -> write
 1 commands.deploy is no key; commands takes one of specify, clarify, plan, tasks, checklist, analyze,
