@@ -32,9 +32,11 @@ from bot.configuration.model import (
 )
 from bot.configuration.problems import ConfigProblem, shown_path
 from bot.configuration.schema import is_value, key_paths
+from db.budgets import Measure
 from db.vocabulary import Phase, Trigger, Verb
 
 DEFAULT_ORIGIN = "default"
+SETTINGS_ORIGIN = "the operator's settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,15 @@ class PullRequestSettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once; ``run_timeout`` in seconds."""
+    """How much at once, ``run_timeout`` in seconds; and what a run may spend, ``cost`` in US dollars (None: no limit)."""
 
     runs: int
     runs_per_person: int
     run_timeout: int
     commands_per_comment: int
+    tokens: int | None = None
+    cost: float | None = None
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,15 @@ class EffectiveConfig:
         """The globs an agent may write in ``implement``; none: it is off."""
         return self.config.paths.implement or ()
 
+    @property
+    def allowed_hosts(self) -> tuple[str, ...] | None:
+        """The hosts that agents may reach, of those that the operator allows; None: all of those, as they are when
+        the run works."""
+        entry = self.entries.get(("allowed_hosts",))
+        if entry is None or (entry.origin == SETTINGS_ORIGIN and not entry.locked):
+            return None
+        return self.config.allowed_hosts
+
     def trigger_on(self, trigger: Trigger | TriggerName) -> bool:
         """True if a run may be asked for in this way; a command in a comment always may."""
         if trigger == Trigger.COMMENT:
@@ -202,8 +216,19 @@ class EffectiveConfig:
         """How much at once."""
         said = self.config.limits
         return Limits(
-            _said(said.runs), _said(said.runs_per_person), _said(said.run_timeout), _said(said.commands_per_comment)
+            _said(said.runs),
+            _said(said.runs_per_person),
+            _said(said.run_timeout),
+            _said(said.commands_per_comment),
+            *(said.tokens, said.cost, said.requests),
         )
+
+    @property
+    def own_budget(self) -> dict[str, Any]:
+        """What a run may spend as far as somebody else than the operator's settings says so: ``{tokens, cost,
+        requests}``, without what nobody limits. The settings hold in any case, as they are when the run works."""
+        entries = {measure.value: self.entries.get(("limits", measure.value)) for measure in Measure}
+        return {name: entry.value for name, entry in entries.items() if entry and entry.origin != SETTINGS_ORIGIN}
 
     def rows(self) -> list[Row]:
         """Every value that counts, in the order of the documentation, and the single keys that nobody set."""
@@ -320,6 +345,8 @@ def _text(value: Value) -> str:
             return "true" if value else "false"
         case tuple():
             return ", ".join(value) or "none"
+        case float():
+            return f"{value:g}"
         case _:
             return str(value)
 
@@ -347,5 +374,7 @@ _WHEN_UNSET: Mapping[Path, str] = {
     ("pull_request", "reviewers"): "none",
     ("pull_request", "team_reviewers"): "none",
     ("pull_request", "assignees"): "none",
+    ("allowed_hosts",): "none but the agent's model",
     _IMPLEMENT_PATHS: "implement is off",
+    **{("limits", measure.value): "no limit" for measure in Measure},
 }

@@ -44,7 +44,7 @@ ROLES: tuple[RoleName, ...] = get_args(RoleName)
 Path = tuple[str, ...]
 """Where a value stands: ``("commands", "implement", "role")``."""
 
-Value = bool | int | str | tuple[str, ...]
+Value = bool | int | float | str | tuple[str, ...]
 
 
 def _text(rule: values.TextRule) -> Any:
@@ -56,6 +56,7 @@ ModelName = Annotated[str, _text(values.MODEL), AfterValidator(values.MODEL.chec
 BranchName = Annotated[str, _text(values.BRANCH), AfterValidator(values.BRANCH.check)]
 Folder = Annotated[str, _text(values.FOLDER), AfterValidator(values.FOLDER.check)]
 Glob = Annotated[str, _text(values.GLOB), AfterValidator(values.GLOB.check)]
+HostName = Annotated[str, _text(values.HOST), AfterValidator(values.HOST.check)]
 LabelName = Annotated[str, _text(values.LABEL), AfterValidator(values.LABEL.check)]
 Person = Annotated[str, _text(values.PERSON), AfterValidator(values.PERSON.check)]
 Actor = Annotated[str, _text(values.ACTOR), AfterValidator(values.ACTOR.check)]
@@ -145,7 +146,7 @@ class TriggerSwitches(_Part):
 
 
 class LimitNumbers(_Part):
-    """How much at once."""
+    """How much at once, and how much in all."""
 
     runs: int | None = Field(default=None, ge=1, le=64, description="Runs at once in this repository.", examples=[2])
     runs_per_person: int | None = Field(
@@ -164,6 +165,28 @@ class LimitNumbers(_Part):
         le=10,
         description="Commands that count in one comment; who writes more is told.",
         examples=[3],
+    )
+    tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**12,
+        description="Tokens that a run may spend on models, read and written, together with the runs it retries.",
+        examples=[2_000_000],
+    )
+    cost: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=1_000_000,
+        description="US dollars that a run may spend on models, by the operator's prices, together with the runs it"
+        " retries.",
+        examples=[2.5],
+    )
+    requests: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**9,
+        description="Requests that a run may send to models, together with the runs it retries.",
+        examples=[200],
     )
 
 
@@ -198,6 +221,13 @@ class RepositoryConfig(_Part):
     pull_request: PullRequestWishes = Field(
         default=PullRequestWishes(), description="What a pull request of ours gets when it is opened."
     )
+    allowed_hosts: tuple[HostName, ...] | None = Field(
+        default=None,
+        max_length=LONGEST_LIST,
+        description="The hosts that the programs of an agent may reach over https besides its model, out of those that"
+        " the operator allows: a list can leave some out and add none. `*.` means every name that ends with the rest.",
+        examples=[["pypi.org", "*.pythonhosted.org"]],
+    )
     paths: WritablePaths = Field(default=WritablePaths(), description="What an agent may write.")
     triggers: TriggerSwitches = Field(
         default=TriggerSwitches(), description="How a run can be asked for besides a command in a comment."
@@ -210,7 +240,9 @@ class RepositoryConfig(_Part):
         examples=[90],
     )
     limits: LimitNumbers = Field(
-        default=LimitNumbers(), description="How much at once; runs over a limit wait their turn."
+        default=LimitNumbers(),
+        description="How much at once, where runs over a limit wait their turn, and how much a run may spend on models,"
+        " where it stops.",
     )
 
     @field_validator("labels")

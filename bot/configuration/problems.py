@@ -108,6 +108,8 @@ def allowed(schema: Schema) -> str:
         return "true or false"
     if kinds == "integer":
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    if kinds == "number":
+        return f"a number from {schema['minimum']:g} to {schema['maximum']:.0f}"
     if kinds == "array":
         return f"a list of at most {schema['maxItems']}, each {allowed(schema['items'])}"
     if kinds == "string":
@@ -163,6 +165,8 @@ def _correction(node: Node, schema: Schema) -> str | None:
             return _YES_AND_NO.get(node.text.lower())
         case "integer" if isinstance(node.value, str) and re.fullmatch(r"[0-9]{1,9}", node.text):
             return node.text if schema["minimum"] <= int(node.text) <= schema["maximum"] else None
+        case "number" if isinstance(node.value, str) and re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,2})?", node.text):
+            return node.text if schema["minimum"] <= float(node.text) <= schema["maximum"] else None
         case "array" if isinstance(node.value, str) and _fits(node.text, schema["items"]):
             return f"[{node.text}]"
         case "string" if not isinstance(node.value, str):

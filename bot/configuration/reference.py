@@ -35,6 +35,7 @@ pull_request:
   labels: [specification]
   team_reviewers: [product]
 
+allowed_hosts: [pypi.org, "*.pythonhosted.org"]
 paths:
   implement: ["src/**", tests/]
 
@@ -45,6 +46,7 @@ retention_days: 90
 limits:
   runs: 3
   run_timeout: 1800
+  tokens: 2000000
 """
 
 _PLACEHOLDERS = {"commands": "VERB", "phases": "PHASE", "labels": "NAME"}
@@ -66,7 +68,11 @@ _OTHER_DEFAULTS = {
     "pull_request.reviewers": "none",
     "pull_request.team_reviewers": "none",
     "pull_request.assignees": "none",
+    "allowed_hosts": "those that the operator allows, if any",
     "paths.implement": "none: `implement` is off",
+    "limits.tokens": "the operator's budget, if there is one",
+    "limits.cost": "the operator's budget, if there is one",
+    "limits.requests": "the operator's budget, if there is one",
 }
 
 _HEAD = f"""\

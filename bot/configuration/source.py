@@ -11,11 +11,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bot.configuration.effective import EffectiveConfig, Layer, effective
+from bot.configuration.effective import SETTINGS_ORIGIN, EffectiveConfig, Layer, effective
 from bot.configuration.model import CONFIG_PATH, LimitNumbers, RepositoryConfig
+from bot.configuration.operator_hosts import REPOSITORIES, operator_hosts
 from bot.configuration.reading import ConfigReading, read_config
 from bot.github.errors import Refused
 from bot.settings import Settings, SettingsError
+from db.allowed_hosts import AllowedHost, HostPolicy, narrowed
+from db.budgets import Measure
 
 FRESH_SECONDS = 20.0
 """How long what was read may be taken for what is there: several commands in a row read it once."""
@@ -51,6 +54,7 @@ class ConfigurationSource:
         self._agents = settings.agent_backends
         self._usual = usual_layer(settings)
         self._operator = operator_layer(settings.config_file, settings.agent_backends)
+        self._hosts = host_policy(settings)
         self._kept: dict[int, tuple[float, EffectiveConfig]] = {}
 
     async def of(self, repository: ReadsFiles) -> EffectiveConfig:
@@ -60,14 +64,15 @@ class ConfigurationSource:
         if known is not None and now - known[0] < FRESH_SECONDS:
             return known[1]
         owner = repository.slug.partition("/")[0]
-        layers = [self._usual]
+        given = self._hosts.given_to(repository.slug)
+        layers = [self._usual, _hosts_layer(given)]
         if repository.slug != f"{owner}/.github":
             shared = self._organisations.org_file(repository.installation_id, owner, CONFIG_PATH)
             layers += await self._layer(f"{owner}/.github", await readable(shared))
         layers += await self._layer(repository.slug, await readable(repository.file(CONFIG_PATH)))
         if self._operator is not None:
             layers.append(self._operator)
-        found = bounded(layers, self._usual)
+        found = bounded(layers, self._usual, given)
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
         self._kept[repository.repository_id] = (now, found)
@@ -103,27 +108,47 @@ def usual_layer(settings: Settings) -> Layer:
         runs=min(settings.max_runs_per_repository, 64),
         runs_per_person=min(settings.max_runs_per_person, 64),
         run_timeout=max(settings.run_timeout, 60),
+        tokens=settings.run_tokens,
+        cost=settings.run_cost,
+        requests=settings.run_requests,
     )
     return Layer(
-        "the operator's settings",
+        SETTINGS_ORIGIN,
         RepositoryConfig(retention_days=min(settings.retention_days, 3650), limits=limits),
     )
 
 
-def bounded(layers: Sequence[Layer], usual: Layer) -> EffectiveConfig:
-    """The layers laid over each other, and numbers beyond what the operator gives brought back to that: so that what
-    people are shown is what holds."""
+def _hosts_layer(given: Sequence[AllowedHost]) -> Layer:
+    """What agents may reach in one repository; it may ask for less."""
+    names = tuple(entry.name for entry in given)
+    return Layer(SETTINGS_ORIGIN, RepositoryConfig.model_construct(allowed_hosts=names or None))
+
+
+def host_policy(settings: Settings) -> HostPolicy:
+    """The operator's lists of hosts. Raises SettingsError for a mistake in the operator's file."""
+    return HostPolicy(settings.allowed_hosts, operator_hosts(settings.config_file))
+
+
+def bounded(layers: Sequence[Layer], usual: Layer, hosts: Sequence[AllowedHost] = ()) -> EffectiveConfig:
+    """The layers laid over each other, and what is beyond the numbers or the ``hosts`` that the operator gives brought
+    back to them: so that what people are shown is what holds."""
     found = effective(layers)
     given, wanted = usual.config, found.limits
     beyond = {
-        name: getattr(given.limits, name)
-        for name in ("runs", "runs_per_person", "run_timeout")
-        if getattr(wanted, name) > getattr(given.limits, name)
+        name: most
+        for name in ("runs", "runs_per_person", "run_timeout", *Measure)
+        if (most := getattr(given.limits, name)) is not None and (getattr(wanted, name) or 0) > most
     }
     most_days = given.retention_days if found.retention_days > (given.retention_days or 0) else None
-    if not beyond and most_days is None:
+    wanted_hosts = found.config.allowed_hosts
+    kept = tuple(entry.name for entry in narrowed(hosts, wanted_hosts)) if wanted_hosts is not None else None
+    if not beyond and most_days is None and kept == wanted_hosts:
         return found
-    caps = RepositoryConfig(retention_days=most_days, limits=LimitNumbers(**beyond))
+    caps = RepositoryConfig(
+        retention_days=most_days,
+        limits=LimitNumbers(**beyond),
+        allowed_hosts=kept if kept != wanted_hosts else None,
+    )
     return effective([*layers, Layer(usual.origin, caps, locks=True)])
 
 
@@ -137,7 +162,7 @@ def operator_layer(path: Path | None, agents: Sequence[str]) -> Layer | None:
         raise SettingsError(
             f"SPECKIT_CONFIG_FILE: reading {path}: {error.strerror}; set it to a readable file"
         ) from None
-    reading = read_config(content, agents)
+    reading = read_config(content, agents, besides=[REPOSITORIES])
     if reading.problems:
         first = reading.problems[0]
         raise SettingsError(f"SPECKIT_CONFIG_FILE: {path}, line {first.line}: {first.message}; correct the line")

@@ -12,6 +12,7 @@ from inline_snapshot import snapshot
 from bot.configuration.effective import EffectiveConfig, Layer, Limits, PullRequestSettings, effective
 from bot.configuration.model import DEFAULT_ROLES, DEFAULTS, VERBS, RepositoryConfig, leaves
 from bot.configuration.reading import read_config
+from db.budgets import Measure
 from db.vocabulary import Phase, Trigger, Verb
 
 
@@ -218,6 +219,7 @@ pull_request.labels |  | default | none
 pull_request.reviewers |  | default | none
 pull_request.team_reviewers |  | default | none
 pull_request.assignees |  | default | none
+allowed_hosts |  | default | none but the agent's model
 paths.implement |  | default | implement is off
 triggers.labels | true | default
 triggers.mentions | true | default
@@ -228,7 +230,10 @@ retention_days | 30 | default
 limits.runs | 4 | default
 limits.runs_per_person | 3 | default
 limits.run_timeout | 3600 | default
-limits.commands_per_comment | 10 | default\
+limits.commands_per_comment | 10 | default
+limits.tokens |  | default | no limit
+limits.cost |  | default | no limit
+limits.requests |  | default | no limit\
 """)
 
 
@@ -285,5 +290,6 @@ def test_what_was_not_kept_by_us_is_refused(kept: dict[str, object]) -> None:
 
 def test_the_defaults_say_something_about_every_number_and_switch() -> None:
     said = {path for path, _ in leaves(DEFAULTS)}
-    assert {("limits", name) for name in type(DEFAULTS.limits).model_fields} <= said
+    budgets = {measure.value for measure in Measure}
+    assert {("limits", name) for name in type(DEFAULTS.limits).model_fields if name not in budgets} <= said
     assert {("triggers", name) for name in type(DEFAULTS.triggers).model_fields} <= said

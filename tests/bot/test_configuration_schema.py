@@ -41,7 +41,7 @@ def takes(schema: Mapping[str, Any], value: Any) -> bool:
             return lengths and re.search(schema.get("pattern", ""), value) is not None
         case bool() | None:
             return True
-        case int():
+        case int() | float():
             return bool(schema["minimum"] <= value <= schema["maximum"])
         case list():
             return len(value) <= schema["maxItems"] and all(takes(schema["items"], item) for item in value)
@@ -59,6 +59,8 @@ def takes(schema: Mapping[str, Any], value: Any) -> bool:
 def is_of(kind: str, value: Any) -> bool:
     if kind == "integer":
         return isinstance(value, int) and not isinstance(value, bool)
+    if kind == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, KINDS[kind])
 
 
