@@ -5,7 +5,7 @@ BOT := .venv/bin/speckit-bot
 PY := .venv/bin/python
 ARGS ?=
 SOURCES := bot jobs db cli localhub tests bench
-UNIT_TESTS := tests --ignore=tests/scenarios -m "not engine and not postgres"
+UNIT_TESTS := tests --ignore=tests/scenarios -m "not engine and not postgres and not tinyproxy"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit lint format types imports engine image bench docs lock clean
@@ -21,8 +21,8 @@ setup: .venv/.setup-done ## .venv with the pinned packages; again is instant
 demo: setup ## the whole way on this machine; KEEP=1 leaves it up, ARGS="--json" and the like are passed on
 	@$(BOT) demo $(if $(filter-out 0,$(KEEP)),--keep) $(ARGS)
 
-test: setup ## everything: Docker engine, Redis, Postgres; what is missing is installed. ARGS for pytest
-	@$(PY) -m cli.debian postgres
+test: setup ## everything: Docker engine, Redis, Postgres, tinyproxy; what is missing is installed. ARGS for pytest
+	@$(PY) -m cli.debian postgres tinyproxy
 	$(BOT) engine run --image job --image codex -- .venv/bin/pytest -n auto --dist worksteal --inline-snapshot=disable $(ARGS)
 
 unit: setup ## the fast tests: no container, no Postgres, seconds

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.errors import StartError
+from jobs.egress.forward_proxy import NotThere, program
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _CLUSTERS = Path("/etc/postgresql-common/createcluster.d/speckit-bot.conf")
@@ -55,6 +56,14 @@ def install_postgres_binaries() -> None:
         _run([*root, "rm", "-f", str(_CLUSTERS)], f"removing {_CLUSTERS}")
 
 
+def install_forward_proxy() -> None:
+    """tinyproxy for the tests: the program alone, without the service that Debian's package has."""
+    try:
+        program()
+    except NotThere:
+        install(["tinyproxy-bin"], "the tests let an agent reach an allowed host")
+
+
 @contextmanager
 def _nothing_starts(root: Sequence[str]) -> Iterator[None]:
     """Debian's packages start their services, unless ``policy-rc.d`` answers 101 (invoke-rc.d(8))."""
@@ -82,13 +91,17 @@ def _run(argv: Sequence[str], what: str) -> None:
         raise StartError(f"{what}: exit code {done.returncode}: {' | '.join(lines[-3:])}")
 
 
+_INSTALLED = {"postgres": install_postgres_binaries, "tinyproxy": install_forward_proxy}
+
+
 def main() -> None:
-    """``python -m cli.debian postgres``: what `make test` needs besides an engine."""
+    """``python -m cli.debian postgres tinyproxy``: what `make test` needs besides an engine."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("what", choices=["postgres"])
-    parser.parse_args()
+    parser.add_argument("what", nargs="+", choices=_INSTALLED)
+    wanted = parser.parse_args().what
     try:
-        install_postgres_binaries()
+        for name in wanted:
+            _INSTALLED[name]()
     except StartError as error:
         sys.exit(f"speckit-bot: {error}")
 

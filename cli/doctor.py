@@ -22,6 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.configuration.source import host_policy
 from bot.github.app_auth import AppAuth, AppInfo
 from bot.github.errors import GitHubError
 from bot.settings import Settings
@@ -33,6 +34,7 @@ from cli.serve import first_line, read_settings
 from db.errors import SchemaOutdated
 from db.migrate import current_revision, require_current
 from db.session import Database
+from jobs.egress.forward_proxy import NotThere, program
 
 FREE_BYTES = 1024**3
 CLOCK_SECONDS = 30
@@ -224,6 +226,20 @@ async def _artifact_root(settings: Settings) -> str:
     return f"{root} ({free // 2**30} GiB free)"
 
 
+async def _allowed_hosts(settings: Settings) -> str:
+    policy = host_policy(settings)
+    if not policy.every:
+        return "none: agents reach nothing but their model"
+    try:
+        path = await asyncio.to_thread(program)
+    except NotThere as missing:
+        detail, _, cure = str(missing).rpartition("; ")
+        raise Ill(detail, cure) from None
+    known = [f"{len(policy.everywhere)} for all repositories"] if policy.everywhere else []
+    known += [f"lists of their own for {len(policy.instead)}"] if policy.instead else []
+    return f"{', '.join(known)}; through {path}"
+
+
 async def _ask_for_app(settings: Settings) -> AppInfo:
     async with aiohttp.ClientSession(trust_env=True) as http:
         auth = AppAuth(
@@ -281,6 +297,7 @@ _CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "Docker engine": _engine,
     "job image": _job_image,
     "artifact root": _artifact_root,
+    "allowed hosts": _allowed_hosts,
 }
 _APP_CHECKS: Mapping[str, Callable[[AppInfo], Awaitable[str]]] = {
     "clock": _clock,

@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.configuration.source import operator_layer
+from bot.configuration.source import host_policy, operator_layer
 from bot.logs import configure_logging
 from bot.queue import redis_settings
 from bot.settings import DatabaseSettings, Settings, SettingsError, load_database_settings, load_settings
@@ -40,7 +40,10 @@ def serve_worker() -> None:
 
         redactor = Redactor(settings.secrets())
         configure_logging(settings, redactor.redact_text)
-        asyncio.run(run_worker(settings, redis_url, redactor))
+        try:
+            asyncio.run(run_worker(settings, redis_url, redactor))
+        except SettingsError as error:
+            raise StartError(str(error)) from None
 
 
 def migrate_database() -> None:
@@ -62,6 +65,7 @@ def read_settings() -> Settings:
         if settings.redis_url is not None:
             redis_settings(settings.redis_url.get_secret_value())
         operator_layer(settings.config_file, settings.agent_backends)
+        host_policy(settings)
     except SettingsError as error:
         raise StartError(str(error)) from None
     except ValueError as error:

@@ -78,6 +78,7 @@ async def test_what_is_well_is_said_to_be_well_and_an_absent_engine_is_named(git
         "Docker engine",
         "job image",
         "artifact root",
+        "allowed hosts",
         "App key",
         "clock",
         "permissions",
@@ -88,6 +89,17 @@ async def test_what_is_well_is_said_to_be_well_and_an_absent_engine_is_named(git
     assert "does not answer" in checks["Docker engine"]["detail"]
     assert "make -s engine" in checks["Docker engine"]["cure"]
     assert checks["App key"]["detail"] == "GitHub knows the App as speckit (id 4711)"
+
+
+@pytest.mark.tinyproxy
+async def test_allowed_hosts_are_told_with_what_connects_to_them(
+    github: GitHub, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await ask())["allowed hosts"]["detail"] == "none: agents reach nothing but their model"
+    monkeypatch.setenv("SPECKIT_ALLOWED_HOSTS", "pypi.org,*.pythonhosted.org")
+    told = (await ask())["allowed hosts"]
+    assert told["ok"]
+    assert told["detail"].startswith("2 for all repositories; through /")
 
 
 async def test_permissions_and_events_are_compared_with_the_manifest(github: GitHub, ask: Any) -> None:
