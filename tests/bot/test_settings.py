@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.settings import Settings, SettingsError, load_settings
+from db.budgets import Budget, Price, SpendingRules
 from db.turns import Limits
 
 SECRET = "a webhook secret of theirs"
@@ -24,6 +25,8 @@ KNOWN = (
     *("SPECKIT_MAX_RUNS", "SPECKIT_RUN_TIMEOUT", "SPECKIT_RETENTION_DAYS", "SPECKIT_LOG_FORMAT"),
     *("SPECKIT_AGENT_MODELS", "SPECKIT_CONFIG_FILE", "SPECKIT_MAX_RUNS_PER_INSTALLATION"),
     *("SPECKIT_MAX_RUNS_PER_REPOSITORY", "SPECKIT_MAX_RUNS_PER_PERSON"),
+    *("SPECKIT_MODEL_PRICES", "SPECKIT_RUN_TOKENS", "SPECKIT_RUN_COST", "SPECKIT_RUN_REQUESTS"),
+    *("SPECKIT_REPOSITORY_DAY_TOKENS", "SPECKIT_REPOSITORY_DAY_COST", "SPECKIT_REPOSITORY_DAY_REQUESTS"),
 )
 
 
@@ -98,6 +101,13 @@ WRONG = {
     "SPECKIT_RUN_TIMEOUT": ["1", "0"],
     "SPECKIT_RETENTION_DAYS": ["6", "0", "-1"],
     "SPECKIT_LOG_FORMAT": ["xml"],
+    "SPECKIT_MODEL_PRICES": ["gpt", "gpt=1/2", "gpt=1/2/x", "gpt=1/2/-3", "=1/2/3", "gpt=1/2/nan", "a=1/2/3,a=1/2/3"],
+    "SPECKIT_RUN_TOKENS": ["0", "-1", "1.5", "1k"],
+    "SPECKIT_RUN_COST": ["0", "-1", "nan", "inf", "five"],
+    "SPECKIT_RUN_REQUESTS": ["0", "many"],
+    "SPECKIT_REPOSITORY_DAY_TOKENS": ["0", "x"],
+    "SPECKIT_REPOSITORY_DAY_COST": ["0", "$5"],
+    "SPECKIT_REPOSITORY_DAY_REQUESTS": ["0", "1.5"],
 }
 
 
@@ -232,6 +242,40 @@ def test_limits_have_defaults_and_can_be_set(environment: pytest.MonkeyPatch) ->
     numbers = {"INSTALLATION": "1000", "REPOSITORY": "7", "PERSON": "1"}
     settings = load(environment, **{f"SPECKIT_MAX_RUNS_PER_{whose}": number for whose, number in numbers.items()})
     assert settings.limits == Limits(installation=1000, repository=7, person=1)
+
+
+def test_prices_and_budgets_are_what_the_gateway_goes_by(environment: pytest.MonkeyPatch) -> None:
+    assert load(environment).spending == SpendingRules()
+    settings = load(
+        environment,
+        SPECKIT_MODEL_PRICES=" gpt-5-codex=1.25/0.125/10, vendor/x:free=0/0/0,",
+        SPECKIT_RUN_TOKENS="2000000",
+        SPECKIT_RUN_COST="2.50",
+        SPECKIT_RUN_REQUESTS="300",
+        SPECKIT_REPOSITORY_DAY_COST="20",
+    )
+    assert settings.spending == SpendingRules(
+        {"gpt-5-codex": Price(1.25, 0.125, 10.0), "vendor/x:free": Price(0.0, 0.0, 0.0)},
+        Budget(2_000_000, 2.5, 300),
+        Budget(cost=20.0),
+    )
+
+
+def test_a_wrong_price_is_shown_with_the_form_of_a_right_one(environment: pytest.MonkeyPatch) -> None:
+    assert refusal(environment, SPECKIT_MODEL_PRICES="gpt-5-codex=1.25/10") == (
+        "SPECKIT_MODEL_PRICES holds 'gpt-5-codex=1.25/10', which is no price; write MODEL=INPUT/CACHED/OUTPUT in US "
+        "dollars for a million tokens, with commas between models, as in gpt-5-codex=1.25/0.125/10"
+    )
+
+
+@pytest.mark.parametrize("budget", ["SPECKIT_RUN_COST", "SPECKIT_REPOSITORY_DAY_COST"])
+def test_a_budget_in_dollars_needs_the_price_of_every_model(environment: pytest.MonkeyPatch, budget: str) -> None:
+    with_codex = {"SPECKIT_AGENT_BACKENDS": "codex_cli", "OPENAI_API_KEY": "sk-something-long", budget: "5"}
+    assert refusal(environment, **with_codex, SPECKIT_AGENT_MODELS="mini") == (
+        f"{budget} is set, and SPECKIT_MODEL_PRICES has no price for gpt-5-codex, mini; add it there, as "
+        "gpt-5-codex=INPUT/CACHED/OUTPUT in US dollars for a million tokens"
+    )
+    load(environment, SPECKIT_MODEL_PRICES="gpt-5-codex=1.25/0.125/10,mini=1/1/1")
 
 
 def test_the_operators_configuration_file_is_a_path(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
