@@ -9,10 +9,12 @@ import aiohttp
 
 from bot.configuration.source import ConfigurationSource
 from bot.github.app_auth import AppAuth
+from bot.github.app_deliveries import AppDeliveries
 from bot.github.rate_gate import Pace
 from bot.github.repo_client import GitHub
 from bot.intake import IntakeService
 from bot.queue import WakesRuns
+from bot.redelivering import Redelivery
 from bot.reporting.reporter import RunReporter
 from bot.settings import Settings
 from db.session import Database
@@ -25,6 +27,7 @@ class BotParts:
     github: GitHub
     reporter: RunReporter
     intake: IntakeService
+    redelivery: Redelivery
 
 
 WEB_PACE, WORKER_PACE = Pace(0.25, longest_wait=5.0), Pace(0.75)
@@ -51,4 +54,5 @@ def bot_parts(
         prefix=settings.command_prefix,
     )
     configuration = ConfigurationSource(github, settings)
-    return BotParts(github, reporter, IntakeService(settings, database, github, queue, configuration, reporter))
+    intake = IntakeService(settings, database, github, queue, configuration, reporter)
+    return BotParts(github, reporter, intake, Redelivery(AppDeliveries(auth)))

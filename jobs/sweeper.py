@@ -1,4 +1,4 @@
-"""What time heals: lost jobs, dead workers, unhandled deliveries, untold ends, orphaned containers, old artifacts.
+"""What time heals: lost jobs, dead workers, missed and unhandled deliveries, untold ends, orphans, old artifacts.
 
 Every worker sweeps; nobody leads. So each step may happen twice at once and must not mind: enqueueing an id twice does
 nothing, a run that is over is taken by lease before it is cleaned or reported, removing what is gone is no error.
@@ -18,6 +18,7 @@ from uuid import UUID
 
 from bot.intake import IntakeService, drain_unhandled
 from bot.queue import QueueUnavailable, WakesRuns
+from bot.redelivering import Redelivery
 from db.artifacts import expired_artifacts, forget_artifact, resolve
 from db.errors import ArtifactUnavailable, LeaseLost, RunNotFound
 from db.models import AutomationArtifact
@@ -68,10 +69,12 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Seconds between two rounds. ``urgent``: somebody waits for it; ``tidy``: nobody does."""
+    """Seconds between two rounds. ``urgent``: somebody waits for it; ``tidy``: nobody does; ``missed``: for what GitHub
+    could not hand over."""
 
     urgent: float = 3.0
     tidy: float = 60.0
+    missed: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class SweptParts:
     database: Database
     queue: WakesRuns
     intake: IntakeService
+    redelivery: Redelivery
     reporter: Reporter
     engine: Engine
     clock: Clock
@@ -108,6 +112,7 @@ class Sweeper:
             (self.report_runs, self._rhythm.urgent),
             (self.remove_orphans, self._rhythm.tidy),
             (self.expire_artifacts, self._rhythm.tidy),
+            (self._parts.redelivery.ask, self._rhythm.missed),
         ]
         async with asyncio.TaskGroup() as group:
             for chore, seconds in chores:

@@ -321,6 +321,7 @@ async def _worker_parts(
                 database=database,
                 queue=queue,
                 intake=parts.intake,
+                redelivery=parts.redelivery,
                 reporter=parts.reporter,
                 engine=containers,
                 clock=services.clock,

@@ -108,7 +108,7 @@ class AppAuth:
 
     async def app(self) -> AppInfo:
         """Ask GitHub who we are (``GET /app``). Raises GitHubError; AccessLost means a wrong key, App id or clock."""
-        data, _ = await self._send_as_app(Call("asking GitHub for the App", "GET", "/app"))
+        data, _ = await self.send_as_app(Call("asking GitHub for the App", "GET", "/app"))
         try:
             self._app = AppInfo(
                 id=int(data["id"]),
@@ -162,7 +162,7 @@ class AppAuth:
             {"installation": str(installation_id)},
             {**scope, "permissions": dict(PERMISSIONS[purpose])},
         )
-        data, _ = await self._send_as_app(call)
+        data, _ = await self.send_as_app(call)
         try:
             value, expires_at = str(data["token"]), datetime.fromisoformat(data["expires_at"])
         except (KeyError, TypeError, ValueError) as error:
@@ -171,7 +171,8 @@ class AppAuth:
         life = expires_at.timestamp() - self._timing.wall() - self._transport.clock_offset
         return _Kept(Token(value, minted_at=now), renew_at=now + life - RENEW_BEFORE_SECONDS)
 
-    async def _send_as_app(self, call: Call) -> tuple[Any, str | None]:
+    async def send_as_app(self, call: Call) -> tuple[Any, str | None]:
+        """The answer to a call of the App itself, and the URL of the next page. Raises GitHubError."""
         before = self._transport.clock_offset
         try:
             return await self._transport.send_as(call, jwt=await asyncio.to_thread(self._sign))

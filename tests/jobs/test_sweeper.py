@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -11,8 +12,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import update
 
+from bot.github.app_deliveries import FailedAttempt
 from bot.intake import IntakeService
 from bot.queue import QueueUnavailable
+from bot.redelivering import Redelivery
 from db.deliveries import get_delivery
 from db.models import AutomationArtifact, SpecAutomationRun
 from db.records import Delivery
@@ -57,6 +60,14 @@ class Intake:
         return None
 
 
+class NothingMissed:
+    async def failed_since(self, moment: datetime) -> Sequence[FailedAttempt]:
+        return ()
+
+    async def deliver_again(self, attempt: FailedAttempt) -> None:
+        raise AssertionError("nothing was missed")
+
+
 @pytest.fixture
 def doorbell() -> Doorbell:
     return Doorbell()
@@ -77,6 +88,7 @@ def make_sweeper(rig: Rig, doorbell: Doorbell, intake: Intake, limits: Limits) -
         database=rig.database,
         queue=doorbell,
         intake=cast(IntakeService, intake),
+        redelivery=Redelivery(NothingMissed()),
         reporter=rig.reporter,
         engine=rig.containers,
         clock=rig.clock,

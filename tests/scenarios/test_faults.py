@@ -173,5 +173,23 @@ async def test_a_delivery_whose_intake_never_ran_is_picked_up(open_stage: OpenSt
     s.expected_errors.append("intake")
 
 
+async def test_what_was_said_while_nobody_listened_is_done_when_somebody_does(open_stage: OpenStage) -> None:
+    s = await open_stage(worker=False)
+    s.hub.faults.lose_deliveries(2, event="issue_comment")
+    await s.comment(f"/speckit specify --until specify {INVOICE}")
+    await s.comment("/speckit help")
+    await s.hub.settle()
+    assert (await s.runs(), s.replies()) == ([], [])
+    await s.start_worker()
+    await s.until(lambda: _replied(s, 2))
+    run = await s.finish()
+    assert run.status == "succeeded", run.result_summary
+    assert [len(await s.runs()), len(s.replies()), len(s.pull_requests())] == [1, 2, 1]
+
+
+async def _replied(s: Scenario, number: int) -> bool:
+    return len(s.replies()) == number
+
+
 async def _queued(s: Scenario) -> bool:
     return any(run.status == "queued" for run in await s.runs())
