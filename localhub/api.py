@@ -147,6 +147,10 @@ def _number(text: str, default: int) -> int:
 Handler = Callable[[Call], Awaitable[Answer]]
 
 
+Permissions = tuple[tuple[str, str], ...]
+"""Names with levels: ``(("issues", "write"),)``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A documented route. ``accepted``: the permissions one of which a token must hold; ``level``: a person's role."""
@@ -154,7 +158,7 @@ class Route:
     method: str
     path: str
     handle: Handler
-    accepted: tuple[tuple[str, str], ...] = ()
+    accepted: Permissions = ()
     level: Level = "read"
     audience: Audience = Audience.REPOSITORY
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from localhub import assignees, conversations, labels, pulls, representation
+from localhub import assignees, conversations, labels, pulls, representation, rest_reactions
 from localhub.api import Answer, Call, Route
 from localhub.conversations import comment_of, issue_of
 from localhub.errors import ApiError, invalid
 from localhub.model import Comment, Issue
+from localhub.rest_reactions import Reacted
 
 # Pull requests are issues too: the documentation takes either permission; for a plain issue only `issues` helps.
 _READ = (("issues", "read"), ("pull_requests", "read"))
@@ -184,39 +185,14 @@ async def delete_comment(call: Call) -> Answer:
     return Answer(status=204)
 
 
-async def list_issue_reactions(call: Call) -> Answer:
-    return call.listing([representation.reaction(call.state.urls, each) for each in asked_issue(call).reactions])
-
-
-async def create_issue_reaction(call: Call) -> Answer:
+def _on_issue(call: Call) -> Reacted:
     issue = asked_issue(call)
-    conversations.refuse_locked(call.state, issue, call.user)
-    given, new = conversations.react(call.state, issue.reactions, call.sent.get("content"), call.user)
-    return Answer(representation.reaction(call.state.urls, given), 201 if new else 200)
+    return Reacted(issue, issue.reactions)
 
 
-async def delete_issue_reaction(call: Call) -> Answer:
-    conversations.unreact(asked_issue(call).reactions, call.number("reaction_id"), call.user)
-    return Answer(status=204)
-
-
-async def list_comment_reactions(call: Call) -> Answer:
-    given = _comment(call).reactions
-    wanted = call.query("content")
-    shown = [representation.reaction(call.state.urls, each) for each in given if wanted in {"", each.content}]
-    return call.listing(shown)
-
-
-async def create_comment_reaction(call: Call) -> Answer:
+def _on_comment(call: Call) -> Reacted:
     comment = _comment(call)
-    conversations.refuse_locked(call.state, comment.issue, call.user)
-    given, new = conversations.react(call.state, comment.reactions, call.sent.get("content"), call.user)
-    return Answer(representation.reaction(call.state.urls, given), 201 if new else 200)
-
-
-async def delete_comment_reaction(call: Call) -> Answer:
-    conversations.unreact(_comment(call).reactions, call.number("reaction_id"), call.user)
-    return Answer(status=204)
+    return Reacted(comment.issue, comment.reactions)
 
 
 ROUTES = [
@@ -226,16 +202,12 @@ ROUTES = [
     Route("GET", _COMMENT, get_comment, _READ),
     Route("PATCH", _COMMENT, edit_comment, _WRITE),
     Route("DELETE", _COMMENT, delete_comment, _WRITE),
-    Route("GET", f"{_COMMENT}/reactions", list_comment_reactions, _READ),
-    Route("POST", f"{_COMMENT}/reactions", create_comment_reaction, _WRITE),
-    Route("DELETE", f"{_COMMENT}/reactions/{{reaction_id}}", delete_comment_reaction, _WRITE),
+    *rest_reactions.routes(_COMMENT, _on_comment, _READ, _WRITE),
     Route("GET", f"{_ISSUES}/{{issue_number}}", get_issue, _READ),
     Route("PATCH", f"{_ISSUES}/{{issue_number}}", edit_issue, _WRITE),
     Route("GET", f"{_ISSUES}/{{issue_number}}/comments", list_comments, _READ),
     Route("POST", f"{_ISSUES}/{{issue_number}}/comments", create_comment, _WRITE),
     Route("PUT", f"{_ISSUES}/{{issue_number}}/lock", lock_issue, _WRITE, "write"),
     Route("DELETE", f"{_ISSUES}/{{issue_number}}/lock", unlock_issue, _WRITE, "write"),
-    Route("GET", f"{_ISSUES}/{{issue_number}}/reactions", list_issue_reactions, _READ),
-    Route("POST", f"{_ISSUES}/{{issue_number}}/reactions", create_issue_reaction, _WRITE),
-    Route("DELETE", f"{_ISSUES}/{{issue_number}}/reactions/{{reaction_id}}", delete_issue_reaction, _WRITE),
+    *rest_reactions.routes(f"{_ISSUES}/{{issue_number}}", _on_issue, _READ, _WRITE),
 ]

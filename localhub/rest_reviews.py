@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from localhub import conversations, representation, representation_code, representation_reviews, reviews
+from localhub import representation, representation_code, representation_reviews, rest_reactions, reviews
 from localhub.api import Answer, Call, Route
 from localhub.errors import invalid
 from localhub.model import ReviewComment
 from localhub.rest_issues import own_or, since
 from localhub.rest_pulls import asked_pull
+from localhub.rest_reactions import Reacted
 
 _READ = (("pull_requests", "read"),)
 _WRITE = (("pull_requests", "write"),)
@@ -94,22 +95,9 @@ async def delete_comment(call: Call) -> Answer:
     return Answer(status=204)
 
 
-async def list_reactions(call: Call) -> Answer:
-    wanted = call.query("content")
-    given = [each for each in _comment(call).reactions if wanted in {"", each.content}]
-    return call.listing([representation.reaction(call.state.urls, each) for each in given])
-
-
-async def create_reaction(call: Call) -> Answer:
+def _on_comment(call: Call) -> Reacted:
     comment = _comment(call)
-    conversations.refuse_locked(call.state, comment.issue, call.user)
-    given, new = conversations.react(call.state, comment.reactions, call.sent.get("content"), call.user)
-    return Answer(representation.reaction(call.state.urls, given), 201 if new else 200)
-
-
-async def delete_reaction(call: Call) -> Answer:
-    conversations.unreact(_comment(call).reactions, call.number("reaction_id"), call.user)
-    return Answer(status=204)
+    return Reacted(comment.issue, comment.reactions)
 
 
 async def list_requests(call: Call) -> Answer:
@@ -138,9 +126,7 @@ ROUTES = [
     Route("GET", _COMMENT, get_comment, _READ),
     Route("PATCH", _COMMENT, edit_comment, _WRITE),
     Route("DELETE", _COMMENT, delete_comment, _WRITE),
-    Route("GET", f"{_COMMENT}/reactions", list_reactions, _READ),
-    Route("POST", f"{_COMMENT}/reactions", create_reaction, _WRITE),
-    Route("DELETE", f"{_COMMENT}/reactions/{{reaction_id}}", delete_reaction, _WRITE),
+    *rest_reactions.routes(_COMMENT, _on_comment, _READ, _WRITE),
     Route("GET", f"{_PULL}/comments", list_comments, _READ),
     Route("POST", f"{_PULL}/comments", create_comment, _WRITE),
     Route("POST", f"{_PULL}/comments/{{comment_id}}/replies", create_reply, _WRITE),
