@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from db.allowed_hosts import AllowedHost, narrowed
+from db.allowed_hosts import HOSTS_ARGUMENT, AllowedHost, narrowed
 from db.vocabulary import Phase
 from jobs.phase_runner import PhaseRunner
 from jobs.phases.commit_push import Author, CommitPush
@@ -71,7 +71,7 @@ class Desk:
         self.pinned = Pinned(self._source.base_sha, self._source.init_patch)
 
     async def _start_containers(self) -> None:
-        phase = StartJobContainer(self._services.containers)
+        phase = StartJobContainer(self._services.containers, self._folder)
         self._workplace = await self._runner.execute(
             Phase.START_JOB_CONTAINER,
             lambda attempt: phase.execute(attempt, self._work.agent, self._seconds_left(), self._allowed_hosts()),
@@ -104,7 +104,7 @@ class Desk:
         """Of what the operator allows the repository now, what its own configuration left when the run was asked
         for."""
         request = self._work.request
-        asked = request.arguments.get("allowed_hosts")
+        asked = request.arguments.get(HOSTS_ARGUMENT)
         return narrowed(
             self._services.hosts.given_to(request.repository),
             [str(name) for name in asked] if isinstance(asked, list) else None,

@@ -41,6 +41,7 @@ class Engine:
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="docker")
         self._client: docker.APIClient | None = None
         self._cpus = 0
+        self._bridge: Sequence[str] | None = None
 
     async def call(self, work: Callable[[docker.APIClient], T]) -> T:
         """Run ``work`` with the SDK's client in a thread. Raises AppError and TransientError ``engine.*``.
@@ -75,6 +76,17 @@ class Engine:
         if self._cpus == 0:
             self._cpus = await self.call(lambda client: int(client.info().get("NCPU") or 1))
         return self._cpus
+
+    async def bridge_addresses(self) -> Sequence[str]:
+        """The engine's own addresses on its bridge, by which containers reach this machine; empty without a bridge."""
+        if self._bridge is None:
+            try:
+                found = await self.call(lambda client: client.inspect_network("bridge"))
+            except NotFound:
+                found = {}
+            pools = (found.get("IPAM") or {}).get("Config") or ()
+            self._bridge = tuple(str(pool["Gateway"]) for pool in pools if pool.get("Gateway"))
+        return self._bridge
 
     def unreachable(self, error: BaseException) -> TransientError:
         """No engine answers."""

@@ -41,14 +41,29 @@ class ContainerLimits:
     agent_output: int = 64 * MIB
     patch: int = 32 * MIB
     clone_seconds: float = 300.0
+    agent_idle_seconds: float = 900.0
 
 
 def host_config(
-    role: Role, limits: ContainerLimits, *, cpus: float, host_network: bool = False, gateway_folder: Path | None = None
+    role: Role,
+    limits: ContainerLimits,
+    *,
+    cpus: float,
+    host_network: bool = False,
+    gateway_folder: Path | None = None,
+    runtime: str = "",
 ) -> dict[str, Any]:
-    """The keyword arguments of ``docker.APIClient.create_host_config``."""
+    """The keyword arguments of ``docker.APIClient.create_host_config``: the whole configuration, and the only place
+    that makes one. ``runtime`` is for the job container, where untrusted code runs; empty is the engine's own."""
     memory = limits.job_memory if role == "job" else limits.git_memory
+    options: dict[str, Any] = {}
+    if runtime and role == "job":
+        options["runtime"] = runtime
+    if host_network and role == "git":
+        # An engine that remaps user ids lets nobody else join its own network.
+        options["userns_mode"] = "host"
     return {
+        **options,
         "network_mode": "none" if role == "job" else "host" if host_network else "bridge",
         "read_only": True,
         "tmpfs": _memory_file_systems(role, limits),

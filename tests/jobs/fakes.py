@@ -24,6 +24,8 @@ from jobs.ports import (
     AgentCommand,
     AgentReport,
     AgentRequest,
+    CommandsFrom,
+    BoxCheck,
     Clone,
     CloneSource,
     CommitIdentity,
@@ -119,6 +121,8 @@ class World:
     alive: dict[UUID, str] = field(default_factory=dict)
     """The id of the job container of each run that has one."""
     containers_made: int = 0
+    box: Sequence[BoxCheck] = (BoxCheck("canary", passed=True, seen="in none of 8 places"),)
+    """What job containers prove of themselves."""
     allowed: list[str] = field(default_factory=list)
     """The hosts that the newest job container may reach."""
     went: dict[Phase, EgressReport] = field(default_factory=dict)
@@ -142,6 +146,7 @@ class FakeAgent:
     integration: str = "generic"
     model_api: ModelApi | None = None
     supports_model: bool = False
+    commands_from: CommandsFrom = CommandsFrom.NOWHERE
     runtime_env: Mapping[str, str] = field(default_factory=lambda: {"PACE": "slow"})
 
     def version_argv(self) -> Sequence[str]:
@@ -209,6 +214,7 @@ class FakeJobContainer:
         self._tree = Tree()
         self._baseline: dict[str, bytes] = {}
         self.container_id = container_id
+        self.box = world.box
         self.secrets = tuple(world.keys)
         self.egress = EgressReport()
 

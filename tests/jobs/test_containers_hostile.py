@@ -12,7 +12,6 @@ import pytest
 from db.vocabulary import ErrorCode, Phase
 from jobs.agents import TemplateAgent
 from jobs.containers import ContainerLimits
-from jobs.containers.shape import host_config
 from jobs.errors import UserError
 from jobs.patches import judge, parse_patch
 from tests.jobs.git_server import TOKEN
@@ -20,42 +19,6 @@ from tests.jobs.workplace import AGENT_POLICY, Rig, Workplace, look_inside
 
 pytestmark = pytest.mark.engine
 MIB = 1 << 20
-
-
-def test_the_job_container_has_exactly_these_settings() -> None:
-    shape = host_config("job", ContainerLimits(), cpus=64)
-    assert set(shape) == {
-        *("network_mode", "read_only", "tmpfs", "cap_drop", "security_opt", "privileged", "pids_limit", "mem_limit"),
-        *("memswap_limit", "nano_cpus", "ulimits", "init", "ipc_mode", "log_config", "binds"),
-    }
-    assert shape["network_mode"] == "none"
-    assert shape["binds"] == []
-    assert shape["cap_drop"] == ["ALL"]
-    assert shape["nano_cpus"] == 2_000_000_000
-    assert host_config("job", ContainerLimits(), cpus=1)["nano_cpus"] == 1_000_000_000
-    git = host_config("git", ContainerLimits(), cpus=64)
-    differs = {key for key in shape if git[key] != shape[key]}
-    assert differs == {"network_mode", "mem_limit", "memswap_limit", "tmpfs"}
-    assert git["network_mode"] == "bridge"
-
-
-async def test_the_engine_was_told_so(rig: Rig, engine: docker.DockerClient) -> None:
-    async with rig.workplace() as w:
-        inspected = engine.api.inspect_container(w.job.container_id)
-    host = inspected["HostConfig"]
-    assert host["NetworkMode"] == "none"
-    assert host["ReadonlyRootfs"] is True
-    assert host["Privileged"] is False
-    assert host["CapDrop"] == ["ALL"]
-    assert not host["CapAdd"]
-    assert "no-new-privileges:true" in host["SecurityOpt"]
-    assert not host["Binds"]
-    assert not host["Devices"]
-    assert host["PidsLimit"] == 512
-    assert host["Memory"] == host["MemorySwap"] == 4096 * MIB
-    assert (host["PidMode"], host["IpcMode"], host["UsernsMode"]) == ("", "private", "")
-    assert inspected["Mounts"] == []
-    assert inspected["Config"]["User"] != ""
 
 
 PROBES = {

@@ -64,7 +64,7 @@ async def test_artifacts_are_whole_and_listed(rig: Rig) -> None:
     logs = {f"phase-{phase}.{stream}" for phase in PHASES for stream in ("stdout", "stderr")}
     prompts = {f"phase-{phase}.prompt" for phase in MAIN_PHASES}
     patches = {f"phase-{phase}.patch" for phase in MAIN_PHASES}
-    assert names == logs | prompts | patches | {"environment.json", "commit.json", "metrics.json"}
+    assert names == logs | prompts | patches | {"environment.json", "self-test.json", "commit.json", "metrics.json"}
     assert rig.read(run, "phase-speckit_plan.stdout") == b"worked on speckit_plan\n"
     assert rig.read(run, "phase-speckit_specify.patch") == rig.world.taken[Phase.SPECKIT_SPECIFY]
     metrics = json.loads(rig.read(run, "metrics.json"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ import docker
 from db.runs import Lease
 from db.vocabulary import Phase
 from jobs.agents import TemplateAgent
-from jobs.containers import ContainerLimits, DockerContainers
+from jobs.containers import BoxSettings, ContainerLimits, DockerContainers
 from jobs.gateway import Gateway
 from jobs.patches import parse_patch, policy_for
 from jobs.ports import (
@@ -23,6 +23,7 @@ from jobs.ports import (
     AgentCommand,
     AgentReport,
     AgentRequest,
+    CommandsFrom,
     Clone,
     CloneSource,
     CommitIdentity,
@@ -72,6 +73,7 @@ class ScriptAgent:
     integration: str = "codex"
     model_api: ModelApi | None = None
     supports_model: bool = False
+    commands_from: CommandsFrom = CommandsFrom.NOWHERE
     runtime_env: Mapping[str, str] = field(default_factory=dict)
 
     def version_argv(self) -> Sequence[str]:
@@ -166,6 +168,7 @@ class Rig:
         gateway: Gateway | None = None,
         image: str | None = None,
         deadline: float = 120,
+        box: BoxSettings | None = None,
     ) -> AsyncIterator[Workplace]:
         containers = DockerContainers(
             docker_host=self.docker_host,
@@ -173,7 +176,7 @@ class Rig:
             host_network=True,
             gateway_root=self.folder / "gateway",
             gateway=gateway,
-            limits=limits,
+            box=replace(box or BoxSettings(), limits=limits or ContainerLimits()),
         )
         run_id = uuid4()
         stdout, stderr = Sink(), Sink()
