@@ -11,7 +11,7 @@ from localhub.model import Issue
 from tests.hostile_agents import ImageWith
 from tests.scenario import INVOICE, Scenario
 from tests.scenarios.conftest import OpenStage
-from tests.scenarios.test_verbs import specified
+from tests.scenarios.steps import specified
 
 pytestmark = pytest.mark.engine
 

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from localhub.model import Comment, Issue
 from tests.scenario import Scenario
 from tests.scenarios.conftest import OpenStage
-from tests.scenarios.test_verbs import say
+from tests.scenarios.steps import say
 from tests.seen import seen
 
 pytestmark = pytest.mark.engine

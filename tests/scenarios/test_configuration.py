@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 
 from tests.scenario import INVOICE, SHOP
 from tests.scenarios.conftest import OpenStage
-from tests.scenarios.test_verbs import say, specified
+from tests.scenarios.steps import say, specified
 from tests.seen import seen
 
 pytestmark = pytest.mark.engine

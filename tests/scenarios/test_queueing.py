@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 
 from tests.scenario import INVOICE, Scenario
 from tests.scenarios.conftest import OpenStage
-from tests.scenarios.test_verbs import specified
+from tests.scenarios.steps import specified
 from tests.seen import seen
 
 pytestmark = pytest.mark.engine

@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 from tests.hostile_agents import ImageWith
 from tests.scenario import INVOICE, Scenario
 from tests.scenarios.conftest import OpenStage
-from tests.scenarios.test_verbs import DIRECTORY, say, specified
+from tests.scenarios.steps import DIRECTORY, say, specified
 from tests.seen import seen
 
 pytestmark = pytest.mark.engine
