@@ -23,7 +23,7 @@ demo: setup ## the whole way on this machine; KEEP=1 leaves it up, ARGS="--json"
 
 test: setup ## everything: Docker engine, Redis, Postgres, tinyproxy; what is missing is installed. ARGS for pytest
 	@$(PY) -m cli.debian postgres tinyproxy
-	$(BOT) engine run --image job --image codex -- .venv/bin/pytest -n auto --dist worksteal --inline-snapshot=disable $(ARGS)
+	$(BOT) engine run --image job --image all -- .venv/bin/pytest -n auto --dist worksteal --inline-snapshot=disable $(ARGS)
 
 unit: setup ## the fast tests: no container, no Postgres, seconds
 	.venv/bin/pytest $(UNIT_TESTS) $(ARGS)

@@ -137,7 +137,7 @@ def run_with_engine(argv: Sequence[str], images: Sequence[str]) -> int:
 
 
 def build_image(name: str, environment: dict[str, str]) -> None:
-    """Build the image ``name`` ("job", "codex") with ``images/build``: instant when nothing changed.
+    """Build the image ``name`` ("job", "all", "codex,claude") with ``images/build``: instant when nothing changed.
 
     Raises CommandError. What the build says goes to stderr.
     """

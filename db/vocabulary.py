@@ -74,6 +74,11 @@ TAKEN_OVER = "taken_over"
 """In the details of a skipped phase: ``{run_id, attempt}`` of the run whose result counts instead."""
 
 
+HIDDEN_TEXT = "hidden_text"
+"""In the arguments of a run, and in the details of the phase that got its text: how many things of each kind nobody
+could see in what people wrote, so that no agent read them."""
+
+
 class TaskStatus(StrEnum):
     """The state of one phase of one run."""
 
@@ -156,6 +161,10 @@ class ErrorCode(StrEnum):
     AGENT_NOT_ALLOWED = "agent.not_allowed"
     AGENT_NOT_CONFIGURED = "agent.not_configured"
     AGENT_FAILED = "agent.failed"
+    AGENT_RATE_LIMITED = "agent.rate_limited"
+    AGENT_MODEL_UNAVAILABLE = "agent.model_unavailable"
+    AGENT_DECLINED = "agent.declined"
+    AGENT_SANDBOX_BROKEN = "agent.sandbox_broken"
     AGENT_TIMED_OUT = "agent.timed_out"
     AGENT_NO_OUTPUT = "agent.no_output"
     AGENT_TOO_MUCH_OUTPUT = "agent.too_much_output"
@@ -164,6 +173,7 @@ class ErrorCode(StrEnum):
     ENGINE_UNREACHABLE = "engine.unreachable"
     ENGINE_IMAGE_MISSING = "engine.image_missing"
     ENGINE_CONTAINER_LOST = "engine.container_lost"
+    ENGINE_BOX_OPEN = "engine.box_open"
     CLONE_NOT_FOUND = "clone.not_found"
     CLONE_REFUSED = "clone.refused"
     CLONE_EMPTY_REPOSITORY = "clone.empty_repository"

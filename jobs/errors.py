@@ -30,7 +30,12 @@ class AppError(PipelineError):
 
 
 class TransientError(PipelineError):
-    """The world may be better in a moment: the phase is tried again, then becomes an AppError with the same code."""
+    """The world may be better in a moment: the phase is tried again, then becomes an AppError with the same code.
+
+    ``retry_after``: whoever refused asked to be left alone for so many seconds; 0 where nobody did.
+    """
+
+    retry_after: float = 0.0
 
 
 class RunCancelled(Exception):  # noqa: N818 - the design's word; being cancelled is no error

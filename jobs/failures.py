@@ -27,6 +27,14 @@ GENERAL_SENTENCES = {
 }
 """For the area before the dot of an error code; anything else is ``SOMETHING_WRONG``."""
 
+SENTENCES = {
+    ErrorCode.AGENT_NOT_CONFIGURED: "The agent cannot work: its key, its model or its program is not set up right.",
+    ErrorCode.AGENT_RATE_LIMITED: "The agent's model takes no more requests just now.",
+    ErrorCode.AGENT_MODEL_UNAVAILABLE: "The agent's model did not answer, or its answer broke off in the middle.",
+    ErrorCode.AGENT_SANDBOX_BROKEN: "The agent's own sandbox does not start in its container, so it could do nothing.",
+}
+"""For codes that say more than their area."""
+
 SOMETHING_WRONG = "Something went wrong inside speckit-bot."
 
 
@@ -59,7 +67,7 @@ def describe(error: BaseException, run_id: UUID) -> Failure:
 
 def general_sentence(code: ErrorCode) -> str:
     """What everybody may know of trouble only the operator or time can cure."""
-    return GENERAL_SENTENCES.get(code.partition(".")[0], SOMETHING_WRONG)
+    return SENTENCES.get(code) or GENERAL_SENTENCES.get(code.partition(".")[0], SOMETHING_WRONG)
 
 
 def _general(code: ErrorCode, run_id: UUID) -> str:

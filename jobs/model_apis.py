@@ -62,6 +62,13 @@ def _route(method: str, path: str, *, in_body: bool = False) -> _Route:
     return _Route(method, re.compile(path), in_body)
 
 
+OPERATOR_VARIABLES: Mapping[ModelApi, tuple[str, str]] = {
+    ModelApi.OPENAI: ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    ModelApi.ANTHROPIC: ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+    ModelApi.GEMINI: ("GEMINI_API_KEY", "GEMINI_BASE_URL"),
+}
+"""Where the operator says what the key is and where the endpoint is."""
+
 _COMMON = ("content-type", "accept", "user-agent")
 
 RULES: Mapping[ModelApi, ApiRules] = {

@@ -29,6 +29,8 @@ from jobs.services import Options, Services
 logger = logging.getLogger(__name__)
 
 TRIES = 3
+AGENT_TRIES = 2
+"""What an agent's model did may have been paid for: it is tried once more, not twice."""
 
 T = TypeVar("T")
 
@@ -69,7 +71,8 @@ class PhaseRunner:
         work: Callable[[Attempt], Awaitable[Finished[T]]],
         before_retry: Callable[[], Awaitable[object]] | None = None,
     ) -> T:
-        """Run ``work`` as ``phase``, at most three times; ``before_retry`` restores what the phase needs.
+        """Run ``work`` as ``phase``, at most three times, twice where it was the agent; ``before_retry`` restores what
+        the phase needs.
 
         That it succeeded is written when the next phase begins, or by ``settle``. Raises what the last try raised, a
         TransientError as the AppError of the same code; ``end_running`` then tells how the phase ended.
@@ -80,7 +83,7 @@ class PhaseRunner:
             try:
                 finished = await self._try(phase, work, notes)
             except TransientError as error:
-                if tries == TRIES:
+                if tries >= (AGENT_TRIES if error.code.startswith("agent.") else TRIES):
                     raise out_of_tries(error) from error
                 await self._wait_to_retry(error, tries)
                 if before_retry is not None:
@@ -106,6 +109,7 @@ class PhaseRunner:
 
     async def _wait_to_retry(self, error: TransientError, tries: int) -> None:
         seconds = self._options.pace.backoff * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+        seconds = max(seconds, error.retry_after)
         next_try = self._services.clock.now() + timedelta(seconds=seconds)
         message = self._services.redactor.redact_text(error.message)
         logger.warning(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from db.allowed_hosts import AllowedHost
@@ -121,7 +121,8 @@ class AgentRequest:
     ``feature_directory`` is empty where ``speckit_specify`` is to choose one; one that is given may be there already.
     ``answers`` are for ``speckit_clarify``, which asks where there are none; ``section`` is for ``speckit_refine``;
     ``paths`` are what ``speckit_implement`` may write: folders that end with a slash, files, globs. ``model`` is for an
-    agent that supports one, which uses its own where it is None. ``attempt`` is that of the phase.
+    agent that supports one, which uses its own where it is None. ``attempt`` is that of the phase. ``inner_sandbox`` is
+    the mode of the agent's own sandbox that works in its container; empty where none does.
     """
 
     run_id: UUID
@@ -134,6 +135,7 @@ class AgentRequest:
     paths: Sequence[str] = ()
     model: str | None = None
     attempt: int = 1
+    inner_sandbox: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,15 @@ class EgressReport:
     reached: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class BoxCheck:
+    """One thing that must not be possible in the job container, tried in it. ``seen`` is one line for people."""
+
+    name: str
+    passed: bool
+    seen: str
+
+
 class GitContainer(Protocol):
     """The container with the pristine clone. Each call that needs a token gets it for that one process only."""
 
@@ -189,6 +200,11 @@ class JobContainer(Protocol):
     @property
     def secrets(self) -> Sequence[str]:
         """What is good for this container only, and still to be published or kept nowhere."""
+        ...
+
+    @property
+    def box(self) -> Sequence[BoxCheck]:
+        """What the container proved of itself before anything untrusted was in it."""
         ...
 
     @property
@@ -247,6 +263,15 @@ class ModelApi(StrEnum):
     GEMINI = "gemini"
 
 
+class CommandsFrom(StrEnum):
+    """Where an agent looks for Spec Kit's commands. What a repository lacks waits in the agent's home; with ``HOME``
+    all of them do, and the agent is kept from their folder in the repository, which has settings for it too."""
+
+    NOWHERE = "nowhere"
+    REPOSITORY = "repository"
+    HOME = "home"
+
+
 class Agent(Protocol):
     """A coding-agent CLI. One file per backend under ``jobs/agents``."""
 
@@ -257,6 +282,8 @@ class Agent(Protocol):
     """How it talks to its model, through the gateway; None where it has none, and then no way out at all."""
     supports_model: bool
     """Whether it works with a model that a request names."""
+    commands_from: CommandsFrom
+    """Where it finds Spec Kit's commands."""
     runtime_env: Mapping[str, str]
     """What a ``command`` puts into the environment unless the request names a model, for the record of the run: never a
     secret."""
@@ -278,6 +305,24 @@ class Agent(Protocol):
     def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
         """Read the agent's own words. Raises UserError, AppError or TransientError when they tell a known failure."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class InnerSandbox:
+    """A way in which an agent may shut in the commands it runs. ``trial`` is an argument list that ends with exit code
+    0 where that works, and otherwise with another one."""
+
+    mode: str
+    trial: Sequence[str]
+
+
+@runtime_checkable
+class SandboxedAgent(Protocol):
+    """An agent with an inner sandbox of its own; ``AgentRequest.inner_sandbox`` tells it the mode that works."""
+
+    name: str
+    inner_sandboxes: Sequence[InnerSandbox]
+    """The ways it knows, the best one first."""
 
 
 class Containers(Protocol):

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
@@ -25,26 +25,28 @@ from redis.exceptions import RedisError
 
 from bot.authorization import may
 from bot.commands.table import DEFAULT_ROLES
+from bot.configuration.source import host_policy
 from bot.github.app_auth import Purpose
 from bot.github.errors import AccessLost, GitHubError, NotFound
 from bot.github.repo_client import GitHub, RepoClient
 from bot.parts import WORKER_PACE, bot_parts
 from bot.queue import RUN_JOB, QueueUnavailable, RunQueue, deserialize_job, redis_settings, serialize_job
 from bot.reporting.publishing import publish_pull_request
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from db.models import SpecAutomationRun
 from db.runs import Lease, guard
 from db.session import Database
 from db.vocabulary import ErrorCode
-from jobs.agents import make_agents
+from jobs.agents import CustomDescription, make_agents
 from jobs.clock import SystemClock
-from jobs.containers import DockerContainers
+from jobs.containers import BoxSettings, ContainerLimits, DockerContainers
 from jobs.egress import EgressGuard
+from jobs.egress.forward_proxy import ForwardProxy, NotThere, program
 from jobs.errors import AppError, PipelineError, TransientError, UserError
-from jobs.gateway import Gateway
+from jobs.gateway import DatabaseLedger, Gateway
 from jobs.model_apis import ModelEndpoint
 from jobs.pipeline import Pipeline, WakeNext
-from jobs.ports import ExistingPullRequest, ModelApi, PullRequest, Repository
+from jobs.ports import Agent, ExistingPullRequest, ModelApi, PullRequest, Repository
 from jobs.redaction import Redactor
 from jobs.running import RunsOfThisProcess
 from jobs.services import Options, Services
@@ -299,7 +301,7 @@ async def _worker_parts(
         http = await closing.enter_async_context(aiohttp.ClientSession(timeout=_GITHUB_TIMEOUT))
         queue = RunQueue(redis_url)
         closing.push_async_callback(queue.close)
-        containers = await _containers(settings, closing)
+        containers = await _containers(settings, database, closing)
         parts = bot_parts(settings, database, http, queue, pace=WORKER_PACE)
         closing.push_async_callback(parts.reporter.close)
         access = GitHubAccess(database, parts.github)
@@ -309,11 +311,14 @@ async def _worker_parts(
             credentials=access,
             publisher=access,
             reporter=parts.reporter,
-            agents=make_agents(backends=settings.agent_backends, codex_model=settings.codex_model),
+            agents=agents_of(settings),
             redactor=redactor,
             clock=SystemClock(),
+            hosts=host_policy(settings),
         )
         options = _options(settings)
+        finding = asyncio.create_task(find_sandboxes(containers, services.agents), name="inner sandboxes")
+        closing.push_async_callback(_ended, finding)
         runs = RunsOfThisProcess(Pipeline(services, options, _doorbell(queue)), settings.max_runs)
         listener = JobListener(redis_url, runs, settings.run_timeout)
         sweeper = Sweeper(
@@ -333,6 +338,41 @@ async def _worker_parts(
         yield listener, sweeper, runs
 
 
+async def find_sandboxes(containers: DockerContainers, agents: Mapping[str, Agent]) -> None:
+    """Find out before the first run which inner sandboxes work here. An engine that is away is asked again by a run."""
+    try:
+        modes = await containers.find_sandboxes(agents.values())
+    except PipelineError as error:
+        logger.warning("inner_sandboxes_not_tried", extra={"code": error.code.value, "detail": error.message})
+        return
+    for agent, mode in modes.items():
+        logger.info("inner_sandbox", extra={"agent": agent, "mode": mode or "none: the container is the sandbox"})
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def agents_of(settings: Settings) -> Mapping[str, Agent]:
+    """The agents of the operator's whitelist. Raises ValueError, in one line for the operator."""
+    custom = settings.custom_agent
+    return make_agents(
+        backends=settings.agent_backends,
+        models=settings.own_models,
+        custom=None
+        if custom is None
+        else CustomDescription(
+            argv=custom.argv,
+            version_argv=custom.version_argv,
+            integration=custom.integration,
+            environment=custom.environment,
+            api=ModelApi(custom.api) if custom.api is not None else None,
+            model=custom.model,
+        ),
+    )
+
+
 def _doorbell(queue: RunQueue) -> WakeNext:
     async def wake_next(run_id: UUID, epoch: int) -> None:
         try:
@@ -344,13 +384,17 @@ def _doorbell(queue: RunQueue) -> WakeNext:
     return wake_next
 
 
-async def _containers(settings: Settings, closing: AsyncExitStack) -> DockerContainers:
+async def _containers(settings: Settings, database: Database, closing: AsyncExitStack) -> DockerContainers:
     gateway = None
-    if settings.openai_api_key is not None:
-        endpoint = ModelEndpoint(ModelApi.OPENAI, settings.openai_base_url, settings.openai_api_key.get_secret_value())
-        gateway = Gateway([endpoint])
+    endpoints = [
+        ModelEndpoint(ModelApi(api), url, key.get_secret_value()) for api, url, key in settings.model_endpoints
+    ]
+    if endpoints:
+        rules = settings.spending
+        ledger = DatabaseLedger(database, rules.prices)
+        gateway = Gateway(endpoints, ledger=ledger, rules=rules, prefix=settings.command_prefix)
         closing.push_async_callback(gateway.close)
-    egress = EgressGuard()
+    egress = await _egress(settings)
     closing.push_async_callback(egress.close)
     containers = DockerContainers(
         docker_host=settings.docker_host,
@@ -359,9 +403,35 @@ async def _containers(settings: Settings, closing: AsyncExitStack) -> DockerCont
         gateway_root=settings.data_dir.absolute() / "gateway",
         gateway=gateway,
         egress=egress,
+        box=box_settings(settings),
     )
     closing.callback(containers.close)
     return containers
+
+
+async def _egress(settings: Settings) -> EgressGuard:
+    """Raises SettingsError where hosts are allowed and the program that connects to them is missing."""
+    allowed = host_policy(settings).every
+    if not allowed:
+        return EgressGuard()
+    try:
+        path = await asyncio.to_thread(program)
+    except NotThere as missing:
+        raise SettingsError(
+            f"SPECKIT_ALLOWED_HOSTS (or SPECKIT_CONFIG_FILE) allows hosts, and {missing}, or allow none"
+        ) from None
+    return EgressGuard(ForwardProxy(path, {entry.port for entry in allowed}))
+
+
+def box_settings(settings: Settings) -> BoxSettings:
+    """What the job container is to be like, and what it must never see of this process."""
+    return BoxSettings(
+        limits=ContainerLimits(agent_idle_seconds=float(settings.agent_idle_timeout)),
+        runtime=settings.container_runtime or "",
+        remapped=settings.userns == "remap",
+        secret_names=settings.secret_names(),
+        canary_folders=(settings.artifact_root,),
+    )
 
 
 def _options(settings: Settings) -> Options:

@@ -16,7 +16,7 @@ from cli.engine import find
 from cli.errors import StartError
 
 JOB_IMAGE = "speckit-bot-job:latest"
-CODEX_IMAGE = "speckit-bot-job:codex"
+AGENTS_IMAGE = "speckit-bot-job:agents"
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +47,15 @@ def job_image(docker_host: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def codex_image(docker_host: str) -> str:
-    """The name of the job image that has codex in it."""
-    return _image(docker_host, CODEX_IMAGE, "codex")
+def agents_image(docker_host: str) -> str:
+    """The name of the job image that has every agent in it."""
+    return _image(docker_host, AGENTS_IMAGE, "all")
+
+
+@pytest.fixture(scope="session")
+def codex_image(agents_image: str) -> str:
+    """The name of a job image that has codex in it."""
+    return agents_image
 
 
 @pytest.fixture

@@ -57,6 +57,17 @@ ADVICE: Mapping[ErrorCode, Advice] = {
     ErrorCode.AGENT_NOT_ALLOWED: Advice(Cure.REQUESTER, "choose one of the agents named above", retry=False),
     ErrorCode.AGENT_NOT_CONFIGURED: Advice(Cure.OPERATOR, "the agent's key or address is missing from the settings"),
     ErrorCode.AGENT_FAILED: Advice(Cure.TIME, _IF_IT_STAYS),
+    ErrorCode.AGENT_RATE_LIMITED: Advice(Cure.TIME, f"{_RETRY} in some minutes goes on where it stopped"),
+    ErrorCode.AGENT_MODEL_UNAVAILABLE: Advice(
+        Cure.TIME, f"once the model's endpoint answers, {_RETRY} goes on where it stopped"
+    ),
+    ErrorCode.AGENT_DECLINED: Advice(
+        Cure.REQUESTER,
+        f"ask for it in other words, or for another model with `--model`; {_RETRY} tries the same words once more",
+    ),
+    ErrorCode.AGENT_SANDBOX_BROKEN: Advice(
+        Cure.OPERATOR, "the agent's own sandbox does not start in the job container; `speckit-bot doctor` tells why"
+    ),
     ErrorCode.AGENT_TIMED_OUT: Advice(
         Cure.REQUESTER, f"{_RETRY} tries this phase again; asking for less, or stopping earlier with `--until`, helps"
     ),
@@ -76,6 +87,9 @@ ADVICE: Mapping[ErrorCode, Advice] = {
     ),
     ErrorCode.ENGINE_IMAGE_MISSING: Advice(Cure.OPERATOR, "the job image is not on the worker's machine"),
     ErrorCode.ENGINE_CONTAINER_LOST: Advice(Cure.TIME, f"{_RETRY} goes on where it stopped"),
+    ErrorCode.ENGINE_BOX_OPEN: Advice(
+        Cure.OPERATOR, "the container for the agent is not closed as it must be; the run page names what was found open"
+    ),
     ErrorCode.CLONE_NOT_FOUND: Advice(Cure.MAINTAINER, f"let the App see the repository, {_THEN_RETRY}"),
     ErrorCode.CLONE_REFUSED: Advice(Cure.MAINTAINER, f"check what the App may do in this repository, {_THEN_RETRY}"),
     ErrorCode.CLONE_EMPTY_REPOSITORY: Advice(Cure.MAINTAINER, f"push a first commit, {_THEN_RETRY}"),

@@ -1,7 +1,7 @@
-"""What codex is told for each phase: a short prompt of our own words, and files that hold everybody else's.
+"""What an agent is told for each phase: a short prompt of our own words, and files that hold everybody else's.
 
-A ``$name`` anywhere in a prompt calls the skill of that name, quoted or not. So the request, answers, headings and
-configured paths, all of which somebody outside wrote, are in files that the prompt names.
+A command's name in a prompt calls that command, with codex even in the middle of a sentence, quoted or not. So the
+request, answers, headings and configured paths, all written by somebody outside, are in files that the prompt names.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ PATHS_FILE = "speckit/paths.txt"
 FORM_FILE = "speckit/form.json"
 RESULT_FILE = "speckit/result.json"
 
-SKILLS: Mapping[Phase, str] = {
-    Phase.SPECKIT_CONSTITUTION: "speckit-constitution",
-    Phase.SPECKIT_SPECIFY: "speckit-specify",
-    Phase.SPECKIT_CLARIFY: "speckit-clarify",
-    Phase.SPECKIT_PLAN: "speckit-plan",
-    Phase.SPECKIT_TASKS: "speckit-tasks",
-    Phase.SPECKIT_CHECKLIST: "speckit-checklist",
-    Phase.SPECKIT_ANALYZE: "speckit-analyze",
-    Phase.SPECKIT_IMPLEMENT: "speckit-implement",
+COMMANDS: Mapping[Phase, str] = {
+    Phase.SPECKIT_CONSTITUTION: "constitution",
+    Phase.SPECKIT_SPECIFY: "specify",
+    Phase.SPECKIT_CLARIFY: "clarify",
+    Phase.SPECKIT_PLAN: "plan",
+    Phase.SPECKIT_TASKS: "tasks",
+    Phase.SPECKIT_CHECKLIST: "checklist",
+    Phase.SPECKIT_ANALYZE: "analyze",
+    Phase.SPECKIT_IMPLEMENT: "implement",
 }
 """Spec Kit has no command for ``speckit_refine``: that is a prompt of its own."""
+
+PERSISTING = frozenset({Phase.SPECKIT_SPECIFY, Phase.SPECKIT_PLAN, Phase.SPECKIT_TASKS})
+"""The phases that may write ``.specify/feature.json``, as Spec Kit's scripts do unless they are told not to."""
 
 QUESTIONS_FORM = {
     "questions": [
@@ -59,7 +62,7 @@ FINDINGS_FORM = {
     ]
 }
 
-# Names that mean nothing to codex, to a shell or to Markdown: only such a name is ever part of a prompt.
+# Names that mean nothing to an agent, to a shell or to Markdown: only such a name is ever part of a prompt.
 _PLAIN_PATH = re.compile(r"[\w./ -]+", re.ASCII)
 
 _NOBODY = "Nobody can answer a question now."
@@ -70,15 +73,26 @@ _CHOOSE = "Where something is unclear, choose the likeliest reading and say so i
 _RESULT_ONLY = f"Change no file; the only file you write is {HOME}/{RESULT_FILE}."
 
 
-def prompt_for(request: AgentRequest) -> str:
-    """The prompt. It holds one ``$``, that of the skill, or none."""
-    lines = [f"${SKILLS[request.phase]}"] if request.phase in SKILLS else []
+def prompt_for(request: AgentRequest, form: str) -> str:
+    """The prompt. It begins with Spec Kit's command in the ``form`` of the agent's integration, such as
+    ``/speckit.{}``, and holds no other."""
+    lines = [form.format(COMMANDS[request.phase])] if request.phase in COMMANDS else []
     lines += _WORDS[request.phase](request)
     lines.append(
         f"Today is {request.date.date().isoformat()}. There is no git repository and no network here; do not create "
         "branches or commits. End with one paragraph that says what you did."
     )
     return "\n\n".join(lines)
+
+
+def variables_for(request: AgentRequest) -> Mapping[str, str]:
+    """What Spec Kit's scripts read from the environment of the shells they run in."""
+    variables = {}
+    if request.feature_directory:
+        variables["SPECIFY_FEATURE_DIRECTORY"] = request.feature_directory
+    if request.phase not in PERSISTING:
+        variables["SPECIFY_FEATURE_NO_PERSIST"] = "1"
+    return variables
 
 
 def files_for(request: AgentRequest) -> Mapping[str, bytes]:

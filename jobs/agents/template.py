@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from jobs.ports import AgentCommand, AgentReport, AgentRequest, ModelApi
+from jobs.ports import AgentCommand, AgentReport, AgentRequest, CommandsFrom, ModelApi
 
 HOME = "/home/agent"
 REQUEST_FILE = "request.json"
@@ -22,6 +22,7 @@ class TemplateAgent:
     integration = "codex"
     model_api: ModelApi | None = None
     supports_model = False
+    commands_from = CommandsFrom.NOWHERE
 
     def __init__(self) -> None:
         self.runtime_env: Mapping[str, str] = {}

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import docker
 from docker.errors import APIError, NotFound
@@ -24,16 +25,24 @@ from db.runs import Lease
 from db.vocabulary import ErrorCode
 from jobs.containers.engine import Engine
 from jobs.containers.git_container import DockerGitContainer
-from jobs.containers.job_container import DockerJobContainer, GatewayAccess
+from jobs.containers.inner_sandbox import InnerSandboxes
+from jobs.containers.job_container import DockerJobContainer, GatewayAccess, Proved
+from jobs.containers.self_test import BoxSettings, prove_box
 from jobs.containers.session import Session
-from jobs.containers.shape import IDLE_USER, LABEL, ContainerLimits, Role, host_config, idle_command, labels
+from jobs.containers.shape import IDLE_USER, LABEL, Role, host_config, idle_command, labels
 from jobs.egress import EgressGuard, RunEgress
 from jobs.errors import AppError, TransientError
 from jobs.gateway import Gateway
-from jobs.ports import Agent, GitContainer, JobContainer
+from jobs.model_apis import OPERATOR_VARIABLES
+from jobs.ports import Agent, BoxCheck, GitContainer, InnerSandbox, JobContainer
 
 GONE_WITHIN_SECONDS = 20.0
 MADE_WITHIN_SECONDS = 10.0
+
+PROBE_EPOCH = 0
+"""Of containers in which something is tried out. Those of runs begin with 1."""
+
+PROBE_SECONDS = 60.0
 
 
 class DockerContainers:
@@ -52,14 +61,17 @@ class DockerContainers:
         gateway_root: Path,
         gateway: Gateway | None = None,
         egress: EgressGuard | None = None,
-        limits: ContainerLimits | None = None,
+        box: BoxSettings | None = None,
     ) -> None:
         self._engine = Engine(docker_host, image)
+        box = box or BoxSettings()
+        self._box = replace(box, canary_folders=tuple(dict.fromkeys((gateway_root, *box.canary_folders))))
+        self._limits = box.limits
+        self._sandboxes = InnerSandboxes()
         self._host_network = host_network
         self._gateway_root = gateway_root
         self._gateway = gateway
         self._egress = egress or EgressGuard()
-        self._limits = limits or ContainerLimits()
         self._sessions: dict[UUID, list[Session]] = {}
         self._creating: dict[UUID, set[asyncio.Task[str]]] = {}
 
@@ -69,6 +81,7 @@ class DockerContainers:
         """See ``Containers.start``. Raises AppError ``engine.image_missing``, ``agent.not_configured`` and
         TransientError ``engine.unreachable``, ``engine.container_lost``."""
         await self.remove(lease.run_id)
+        sandbox = await self._sandboxes.choose(agent, self._sandbox_works)
         access = await self._open_gateway(lease, agent)
         folder = access.folder if access is not None else None
         egress = await self._open_egress(lease, folder, allowed)
@@ -76,14 +89,29 @@ class DockerContainers:
             async with asyncio.TaskGroup() as group:
                 git = group.create_task(self._start_one(lease, "git", ["git"], deadline_seconds, None))
                 job = group.create_task(
-                    self._start_one(lease, "job", ["job", agent.integration], deadline_seconds, folder)
+                    self._start_proved(lease, ["job", agent.integration], deadline_seconds, folder, sandbox)
                 )
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        session, checks = job.result()
+        proved = Proved(checks, self._sandboxes.modes)
         return (
             DockerGitContainer(git.result(), self._limits),
-            DockerJobContainer(job.result(), self._limits, access, egress),
+            DockerJobContainer(session, self._limits, access, egress, proved),
         )
+
+    async def prove(self, agent: Agent) -> Sequence[BoxCheck]:
+        """What a job container of this shape proves of itself, in one that is made for it. Raises as ``start``."""
+        sandbox = await self._sandboxes.choose(agent, self._sandbox_works)
+        return await self._prove(sandbox.trial if sandbox is not None else ())
+
+    async def find_sandboxes(self, agents: Iterable[Agent]) -> Mapping[str, str]:
+        """Agent -> the mode of its inner sandbox that works here, of those that have one; empty where none does.
+
+        Raises as ``start``; what was found stays known, and what was not is looked for when a run needs it."""
+        for agent in agents:
+            await self._sandboxes.choose(agent, self._sandbox_works)
+        return self._sandboxes.modes
 
     async def remove(self, run_id: UUID) -> None:
         """See ``Containers.remove``. Raises TransientError ``engine.*`` when something is still there."""
@@ -144,10 +172,10 @@ class DockerContainers:
     async def _open_gateway(self, lease: Lease, agent: Agent) -> GatewayAccess | None:
         if agent.model_api is None:
             return None
-        if self._gateway is None:
+        if self._gateway is None or not self._gateway.serves(agent.model_api):
+            key, _ = OPERATOR_VARIABLES[agent.model_api]
             raise AppError(
-                ErrorCode.AGENT_NOT_CONFIGURED,
-                f"the agent {agent.name} needs a model, and no model key is configured; set OPENAI_API_KEY",
+                ErrorCode.AGENT_NOT_CONFIGURED, f"the agent {agent.name} needs a model, and no key is there; set {key}"
             )
         try:
             return await self._gateway.open_run(lease, self._gateway_root)
@@ -166,6 +194,43 @@ class DockerContainers:
             raise AppError(
                 ErrorCode.AGENT_NOT_CONFIGURED, f"listening for what agents reach, in {folder}: {error}"
             ) from error
+
+    async def _start_proved(
+        self,
+        lease: Lease,
+        argv: list[str],
+        deadline_seconds: float,
+        gateway_folder: Path | None,
+        sandbox: InnerSandbox | None,
+    ) -> tuple[Session, Sequence[BoxCheck]]:
+        """The job container, and what it proved while the git container still starts."""
+        session = await self._start_one(lease, "job", argv, deadline_seconds, gateway_folder)
+        addresses = await self._engine.bridge_addresses()
+        trial = sandbox.trial if sandbox is not None else ()
+        return session, await prove_box(session, self._box, addresses=addresses, sandbox=trial)
+
+    async def _sandbox_works(self, trial: Sequence[str]) -> bool:
+        checks = await self._prove(trial)
+        return all(check.passed for check in checks if check.name == "inner sandbox")
+
+    async def _prove(self, trial: Sequence[str]) -> Sequence[BoxCheck]:
+        await self._remove_dead_probes()
+        lease = Lease(run_id=uuid4(), epoch=PROBE_EPOCH, owner="probe")
+        try:
+            session = await self._start_one(lease, "job", ["job", "generic"], PROBE_SECONDS, None)
+            addresses = await self._engine.bridge_addresses()
+            return await prove_box(session, self._box, addresses=addresses, sandbox=trial)
+        finally:
+            await asyncio.shield(self.remove(lease.run_id))
+
+    async def _remove_dead_probes(self) -> None:
+        """Of workers that were killed while they tried something out: no run will ever remove those."""
+        wanted = [f"{LABEL}.epoch={PROBE_EPOCH}", f"{LABEL}.host={socket.gethostname()}"]
+        found = await self._engine.call(
+            lambda client: client.containers(all=True, quiet=True, filters={"label": wanted, "status": "exited"})
+        )
+        for container in found:
+            await self._remove_one(str(container["Id"]))
 
     async def _start_one(
         self, lease: Lease, role: Role, argv: list[str], deadline_seconds: float, gateway_folder: Path | None
@@ -190,6 +255,7 @@ class DockerContainers:
             cpus=await self._engine.cpus(),
             host_network=self._host_network,
             gateway_folder=gateway_folder,
+            runtime=self._box.runtime,
         )
         for last in (False, True):
             try:

@@ -9,10 +9,11 @@ import asyncio
 import base64
 import errno
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from db.vocabulary import ErrorCode
+from jobs.containers.agent_files import commands_for, settings_to_set_aside
 from jobs.containers.git_container import DockerGitContainer
 from jobs.containers.git_failures import project_not_found
 from jobs.containers.session import Result, Session
@@ -26,6 +27,7 @@ from jobs.ports import (
     AgentCommand,
     AgentReport,
     AgentRequest,
+    BoxCheck,
     ByteSink,
     EgressReport,
     GitContainer,
@@ -46,6 +48,14 @@ QUEUED_PIECES = 8
 __all__ = ["DockerJobContainer", "GatewayAccess"]
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What a container proved of itself; ``sandboxes``: agent -> the mode of its inner sandbox that works there."""
+
+    checks: Sequence[BoxCheck] = ()
+    sandboxes: Mapping[str, str] = field(default_factory=dict)
+
+
 class DockerJobContainer:
     """Implements ``jobs.ports.JobContainer``."""
 
@@ -55,17 +65,24 @@ class DockerJobContainer:
         limits: ContainerLimits,
         gateway: GatewayAccess | None,
         egress: RunEgress | None = None,
+        proved: Proved | None = None,
     ) -> None:
         self._session = session
         self._limits = limits
         self._gateway = gateway
         self._guard = egress
+        self._proved = proved or Proved()
         self._went = EgressReport()
 
     @property
     def container_id(self) -> str:
         """Docker's id of the container, 64 hex digits."""
         return self._session.container_id
+
+    @property
+    def box(self) -> Sequence[BoxCheck]:
+        """See ``JobContainer.box``."""
+        return self._proved.checks
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -120,8 +137,7 @@ class DockerJobContainer:
             "project": project,
             "version_argv": list(agent.version_argv()),
             "max_patch": self._limits.patch,
-            # An agent with a model works by Spec Kit's skills.
-            "with_skills": agent.model_api is not None,
+            "commands": commands_for(agent),
         }
         result = await self._ask(request, output, made, PREPARE_SECONDS, "setting Spec Kit up")
         match result.get("refused"):
@@ -130,8 +146,8 @@ class DockerJobContainer:
             case "no_agent":
                 raise AppError(
                     ErrorCode.AGENT_NOT_CONFIGURED,
-                    f"the job image {self._session.engine.image} has no {result.get('program')}; build one that has "
-                    "(images/build codex) and set SPECKIT_JOB_IMAGE",
+                    f"the job image {self._session.engine.image} has no {result.get('program')} that works; build one "
+                    f"with the agent {agent.name} in it (images/build all) and set SPECKIT_JOB_IMAGE",
                 )
             case "no_project":
                 raise project_not_found(project)
@@ -165,6 +181,7 @@ class DockerJobContainer:
     def command_for(self, agent: Agent, request: AgentRequest) -> AgentCommand:
         """See ``JobContainer.command_for``."""
         url = f"http://127.0.0.1:{GATEWAY_PORT}" if self._gateway is not None else ""
+        request = replace(request, inner_sandbox=self._proved.sandboxes.get(agent.name, ""))
         return agent.command(request, url, self._gateway.key if self._gateway is not None else "")
 
     async def run_agent(
@@ -216,6 +233,9 @@ class DockerJobContainer:
             "environment": {**(PROXY_VARIABLES if forward else {}), **command.environment},
             "files": {name: base64.b64encode(content).decode() for name, content in command.files.items()},
             "timeout": timeout_seconds,
+            "idle_timeout": self._limits.agent_idle_seconds,
+            "commands": commands_for(agent),
+            "set_aside": settings_to_set_aside(agent),
             "max_output": self._limits.agent_output,
             "forward": forward,
             "result_file": command.result_file,
@@ -321,6 +341,11 @@ async def _cancel(*tasks: asyncio.Task[Any]) -> None:
 def _run_failure(result: Result, agent: Agent, timeout_seconds: float, limits: ContainerLimits) -> PipelineError | None:
     if result.get("timed_out"):
         return _timed_out(timeout_seconds)
+    if result.get("idle"):
+        return UserError(
+            ErrorCode.AGENT_TIMED_OUT,
+            f"The agent printed nothing for {_spoken(limits.agent_idle_seconds)} and was stopped.",
+        )
     if result.get("too_much"):
         return UserError(
             ErrorCode.AGENT_TOO_MUCH_OUTPUT,
@@ -328,6 +353,9 @@ def _run_failure(result: Result, agent: Agent, timeout_seconds: float, limits: C
         )
     if result.get("refused") == "no_agent":
         return AppError(ErrorCode.AGENT_NOT_CONFIGURED, f"the job image has no {result.get('program')}")
+    if result.get("refused") == "init":
+        said = " ".join(str(result.get("said", "")).split())[:300]
+        return UserError(ErrorCode.SPECKIT_INIT_FAILED, f"Spec Kit's commands for {agent.name} are not there: {said}")
     if result.get("refused") == "no_gateway":
         return TransientError(ErrorCode.AGENT_FAILED, f"starting {agent.name}: the way to the model did not open")
     if result.get("errno") == errno.ENOSPC:
@@ -342,8 +370,11 @@ def _run_failure(result: Result, agent: Agent, timeout_seconds: float, limits: C
 
 
 def _timed_out(seconds: float) -> UserError:
-    spoken = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
-    return UserError(ErrorCode.AGENT_TIMED_OUT, f"The agent was not done after {spoken} and was stopped.")
+    return UserError(ErrorCode.AGENT_TIMED_OUT, f"The agent was not done after {_spoken(seconds)} and was stopped.")
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
 
 
 def _unreadable(result: Mapping[str, Any]) -> UserError:

@@ -17,6 +17,7 @@ from jobs.gateway.sentences import used_up_briefly
 from jobs.gateway.turns import OpenTurn
 from jobs.gateway.usage_reader import UsageReader
 from jobs.model_apis import RULES, ModelCall, ModelEndpoint, NotUnderstood, call_of, key_presented, understood
+from jobs.ports import ModelApi
 
 PASSED_TO_AGENT = ("content-type", "retry-after", "x-request-id", "cache-control")
 LARGEST_REQUEST = 32 << 20
@@ -51,6 +52,10 @@ class Forwarder:
 
     def __init__(self, endpoints: Sequence[ModelEndpoint]) -> None:
         self._endpoints = {endpoint.api: endpoint for endpoint in endpoints}
+
+    def knows(self, api: ModelApi) -> bool:
+        """Whether there is an endpoint for it."""
+        return api in self._endpoints
 
     def new_key(self) -> str:
         """A key that is good for one run only."""

@@ -21,7 +21,7 @@ from jobs.gateway.forwarding import LARGEST_REQUEST, Forwarder, model_session
 from jobs.gateway.sockets import listen
 from jobs.gateway.turns import LAST_WORDS_SECONDS, OpenTurn, Turn
 from jobs.model_apis import ModelEndpoint
-from jobs.ports import Clock
+from jobs.ports import Clock, ModelApi
 
 GATEWAY_PORT = 8377
 """Where the forwarder in the container listens, on the container's own loopback."""
@@ -73,6 +73,10 @@ class Gateway:
         self._clock = clock or SystemClock()
         self._last_words_seconds = last_words_seconds
         self._open: dict[UUID, _OpenRun] = {}
+
+    def serves(self, api: ModelApi) -> bool:
+        """Whether the operator has a key for it."""
+        return self._forwarder.knows(api)
 
     async def open_run(self, lease: Lease, root: Path) -> GatewayAccess:
         """Listen for one run. ``root`` is private to this user; a folder in it, which belongs to this epoch of the run

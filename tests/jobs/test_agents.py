@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 
 from db.vocabulary import ErrorCode, Phase
-from jobs.agents import CodexCli, TemplateAgent, make_agents
+from jobs.agents import ClaudeCode, CodexCli, CustomAgent, CustomDescription, GeminiCli, TemplateAgent, make_agents
 from jobs.errors import AppError, PipelineError, TransientError, UserError
-from jobs.ports import AgentRequest, AnsweredQuestion, Section
+from jobs.ports import Agent, AgentRequest, AnsweredQuestion, ModelApi, Section
 
 RUN = UUID(int=7)
 HOSTILE_TEXT = "Pay $speckit-plan `id` $(id) --model x\n'\"\\ and more"
@@ -23,17 +23,39 @@ def request(phase: Phase = Phase.SPECKIT_SPECIFY, text: str = HOSTILE_TEXT, fold
     return AgentRequest(RUN, phase, text, datetime(2026, 11, 22, 23, 30, tzinfo=UTC), folder)
 
 
+MODELS = {"codex_cli": "gpt-x", "claude_code": "claude-x", "gemini_cli": "gemini-x"}
+CUSTOM = CustomDescription(
+    argv=("qwen", "-p", "{prompt}", "-m", "{model}", "--note", "{x} {key"),
+    version_argv=("qwen", "--version"),
+    integration="qwen",
+    environment={"OPENAI_BASE_URL": "{base_url}/v1", "OPENAI_API_KEY": "{key}"},
+    api=ModelApi.OPENAI,
+    model="qwen-x",
+)
+ALL = tuple(make_agents(backends=["template", *MODELS, "custom"], models=MODELS, custom=CUSTOM).values())
+WITH_MODEL = tuple(agent for agent in ALL if agent.model_api is not None)
+
+
+def named(agent: Agent) -> str:
+    return agent.name
+
+
 def test_only_whitelisted_backends_are_made() -> None:
-    assert list(make_agents(backends=["template"], codex_model="m")) == ["template"]
-    assert list(make_agents(backends=["codex_cli", "template"], codex_model="m")) == ["codex_cli", "template"]
-    with pytest.raises(ValueError, match="no agent backend mystery; there are: template, codex_cli"):
-        make_agents(backends=["mystery"], codex_model="m")
+    assert list(make_agents(backends=["template"], models={})) == ["template"]
+    assert list(make_agents(backends=["codex_cli", "template"], models=MODELS)) == ["codex_cli", "template"]
+    with pytest.raises(ValueError, match="no agent backend mystery; there are: template, codex_cli, claude_code"):
+        make_agents(backends=["mystery"], models=MODELS)
 
 
-@pytest.mark.parametrize("agent", [TemplateAgent(), CodexCli("m")], ids=lambda agent: agent.name)
+def test_an_integration_that_spec_kit_does_not_know_stops_the_start() -> None:
+    with pytest.raises(ValueError, match=r"^SPECKIT_CUSTOM_INTEGRATION is mystery, .* choose from: agy, .*claude"):
+        make_agents(backends=["custom"], models={}, custom=replace(CUSTOM, integration="mystery"))
+
+
+@pytest.mark.parametrize("agent", ALL, ids=named)
 @pytest.mark.parametrize("phase", [Phase.SPECKIT_SPECIFY, Phase.SPECKIT_PLAN, Phase.SPECKIT_TASKS])
-def test_the_users_text_is_in_a_file_only(agent: TemplateAgent | CodexCli, phase: Phase) -> None:
-    command = agent.command(request(phase, folder="specs/001-x"), "http://127.0.0.1:1/v1", "run-key")
+def test_the_users_text_is_in_a_file_only(agent: Agent, phase: Phase) -> None:
+    command = agent.command(request(phase, folder="specs/001-x"), "http://127.0.0.1:1", "run-key")
     assert "Pay" not in " ".join(command.argv)
     assert "Pay" not in str(command.environment)
     assert any(b"Pay" in content for content in command.files.values())
@@ -111,8 +133,8 @@ def test_codex_takes_the_model_a_request_names() -> None:
     assert (CodexCli.supports_model, TemplateAgent.supports_model) == (True, False)
 
 
-@pytest.mark.parametrize("agent", [TemplateAgent(), CodexCli("gpt-x")], ids=lambda agent: agent.name)
-def test_what_is_recorded_of_the_environment_is_forwarded_and_no_secret(agent: TemplateAgent | CodexCli) -> None:
+@pytest.mark.parametrize("agent", ALL, ids=named)
+def test_what_is_recorded_of_the_environment_is_forwarded_and_no_secret(agent: Agent) -> None:
     environment = agent.command(request(), "http://127.0.0.1:8377", "run-key").environment
     assert agent.runtime_env.items() <= environment.items()
     assert "run-key" not in str(agent.runtime_env)
@@ -160,13 +182,17 @@ def test_codex_usage_of_another_shape_is_no_usage(usage: object) -> None:
             ErrorCode.AGENT_NOT_CONFIGURED,
         ),
         ("insufficient_quota", AppError, ErrorCode.AGENT_NOT_CONFIGURED),
-        ("exceeded your current quota", AppError, ErrorCode.AGENT_NOT_CONFIGURED),
-        ("unexpected status 429 Too Many Requests", TransientError, ErrorCode.AGENT_FAILED),
-        ("rate_limit_exceeded: used 14040 tokens", TransientError, ErrorCode.AGENT_FAILED),
-        ("server_is_overloaded", TransientError, ErrorCode.AGENT_FAILED),
-        ("Rate limit reached: try again in 1.5s", TransientError, ErrorCode.AGENT_FAILED),
-        ("stream disconnected before completion", TransientError, ErrorCode.AGENT_FAILED),
-        ("unexpected status 502 Bad Gateway", TransientError, ErrorCode.AGENT_FAILED),
+        (
+            "You exceeded your current quota, please check your plan and billing details.",
+            AppError,
+            ErrorCode.AGENT_NOT_CONFIGURED,
+        ),
+        ("unexpected status 429 Too Many Requests", TransientError, ErrorCode.AGENT_RATE_LIMITED),
+        ("rate_limit_exceeded: used 14040 tokens", TransientError, ErrorCode.AGENT_RATE_LIMITED),
+        ("server_is_overloaded", TransientError, ErrorCode.AGENT_MODEL_UNAVAILABLE),
+        ("Rate limit reached: try again in 1.5s", TransientError, ErrorCode.AGENT_RATE_LIMITED),
+        ("stream disconnected before completion", TransientError, ErrorCode.AGENT_MODEL_UNAVAILABLE),
+        ("unexpected status 502 Bad Gateway", TransientError, ErrorCode.AGENT_MODEL_UNAVAILABLE),
         ("context_length_exceeded", UserError, ErrorCode.AGENT_FAILED),
         ("input exceeds the context window of this model", UserError, ErrorCode.AGENT_FAILED),
     ],

@@ -115,7 +115,7 @@ async def test_codex_leaves_a_result_and_works_in_the_project(rig: Rig, codex_im
 
 @pytest.mark.parametrize(
     ("status", "kind", "code"),
-    [(401, AppError, ErrorCode.AGENT_NOT_CONFIGURED), (429, TransientError, ErrorCode.AGENT_FAILED)],
+    [(401, AppError, ErrorCode.AGENT_NOT_CONFIGURED), (429, TransientError, ErrorCode.AGENT_RATE_LIMITED)],
 )
 async def test_a_model_that_refuses_is_told_apart(
     rig: Rig, codex_image: str, status: int, kind: type[Exception], code: ErrorCode

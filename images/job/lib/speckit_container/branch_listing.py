@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from speckit_container.frames import Refused
-from speckit_container.programs import Ended, run
+from speckit_container.programs import Bounds, Ended, run
 
 MOST_BRANCHES = 10_000
 MOST_OUTPUT = 2 << 20
@@ -31,7 +31,7 @@ class BranchListing:
         def keep(kind: bytes, chunk: bytes) -> None:
             self._kept[kind].extend(chunk)
 
-        self._ended = run(argv, environment, keep, timeout=self._timeout, limit=MOST_OUTPUT)
+        self._ended = run(argv, environment, keep, bounds=Bounds(self._timeout, limit=MOST_OUTPUT))
 
     def wait(self) -> bytes:
         """Until git is done. Returns what it wrote to stderr."""

@@ -17,7 +17,7 @@ from typing import IO, Any
 from speckit_container.branch_listing import BranchListing
 from speckit_container.frames import Channel, Refused
 from speckit_container.git_settings import environment, make_repository
-from speckit_container.programs import collect, pipe, run
+from speckit_container.programs import Bounds, collect, pipe, run
 from speckit_container.tree_look import TreeLook, numbering_of
 
 REPOSITORY = Path("/work/repository.git")
@@ -195,7 +195,7 @@ class GitRole:
                 keep.append(chunk)
 
         ended = run(
-            ["git", *arguments], _remote_environment(request), pass_on, timeout=request["timeout"], limit=8 << 20
+            ["git", *arguments], _remote_environment(request), pass_on, bounds=Bounds(request["timeout"], limit=8 << 20)
         )
         if ended.timed_out:
             raise Refused("slow", seconds=request["timeout"])

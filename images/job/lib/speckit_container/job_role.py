@@ -17,15 +17,15 @@ from typing import Any
 
 from speckit_container.frames import Channel, Refused
 from speckit_container.git_settings import environment, make_repository
+from speckit_container.lent_commands import lacking, lend
+from speckit_container.made_ahead import MadeAhead, init_argv
 from speckit_container.plain_files import free_place, is_plain_folder, read_plain
-from speckit_container.programs import CHUNK, collect, pipe, run
+from speckit_container.programs import CHUNK, Bounds, collect, pipe, run
+from speckit_container.self_test import prove
 
 TREE = Path("/work")
 BASELINE = Path("/baseline/repository.git")
 HOME = Path("/home/agent")
-AHEAD = Path("/tmp/speckit-init")  # noqa: S108 - in a container of its own
-SKILLS = Path(".agents/skills")
-COMMANDS = ("specify", "clarify", "plan", "tasks", "checklist", "analyze", "implement", "constitution")
 TEMPLATES = tuple(f"{name}-template.md" for name in ("spec", "plan", "tasks", "checklist", "constitution"))
 DIFF = (
     *("diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff"),
@@ -49,11 +49,14 @@ class JobRole:
         self._baseline = ""
         self._project = ""
         self._root = TREE
-        self._ahead = self._begin_init()
+        self._made = {integration: MadeAhead(integration, _plain_environment())}
+        self._lent: set[str] = set()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what ``op`` names. Raises Refused with what the program said."""
         match request["op"]:
+            case "self_test":
+                return {"checks": prove(request)}
             case "receive":
                 return self._receive(request)
             case "prepare":
@@ -67,20 +70,6 @@ class JobRole:
             case "read":
                 return self._read(request)
         raise Refused("unknown request")
-
-    def _begin_init(self) -> subprocess.Popen[bytes]:
-        """Start ``specify init`` in a folder of its own: most trees need it, and it is done while git still clones."""
-        AHEAD.mkdir()
-        log = (AHEAD.parent / "speckit-init.log").open("wb")
-        with log:
-            return subprocess.Popen(
-                _init_argv(self._integration),
-                env=_plain_environment(),
-                cwd=AHEAD,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
 
     def _receive(self, request: dict[str, Any]) -> dict[str, Any]:
         process = subprocess.Popen(
@@ -130,9 +119,9 @@ class JobRole:
         if not (self._root / ".specify").is_dir():
             self._init()
             init_patch = self._changes(request["max_patch"])
-        if request["with_skills"]:
-            self._lend_skills()
-        self._stop_init()
+        if request["commands"]:
+            self._lend_commands(request["commands"])
+        self._made[self._integration].stop()
         templates = {}
         for name in TEMPLATES:
             path = self._root / ".specify/templates" / name
@@ -153,38 +142,38 @@ class JobRole:
 
     def _init(self) -> None:
         """Take the files made ahead, or run ``specify init`` in the tree where one of them is there already."""
-        code = self._ahead.wait(timeout=120)
-        made = [path for path in AHEAD.rglob("*") if path.is_file() or path.is_symlink()]
-        taken = any(_occupied(self._root / path.relative_to(AHEAD)) for path in made)
-        if code != 0 or not made or taken:
-            argv, cwd = _init_argv(self._integration), str(self._root)
+        made = self._made[self._integration]
+        code, files = made.wait(), made.files()
+        taken = any(_occupied(self._root / path.relative_to(made.folder)) for path in files)
+        if code != 0 or not files or taken:
+            argv, cwd = init_argv(self._integration), str(self._root)
             code, out, said = collect(argv, _plain_environment(), cwd=cwd, timeout=120)
             self._channel.send(b"o", out)
             self._channel.send(b"e", said)
             if code != 0:
                 raise Refused("init", exit_code=code, said=(out + said).decode("utf-8", "replace")[-4096:])
             return
-        self._channel.send(b"o", (AHEAD.parent / "speckit-init.log").read_bytes())
-        for path in made:
-            target = self._root / path.relative_to(AHEAD)
+        self._channel.send(b"o", made.said)
+        for path in files:
+            target = self._root / path.relative_to(made.folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target, follow_symlinks=False)
 
-    def _lend_skills(self) -> None:
-        """A repository set up for another agent, or by an older Spec Kit, lacks skills: the agent finds those in its
-        home instead."""
-        names = [f"speckit-{command}" for command in COMMANDS]
-        missing = [name for name in names if not (self._root / SKILLS / name / "SKILL.md").is_file()]
-        if not missing or self._ahead.wait(timeout=120) != 0:
+    def _lend_commands(self, wanted: dict[str, Any]) -> None:
+        """A repository set up for another agent, or by an older Spec Kit, lacks commands, and some agents must not look
+        for them there: they find them in their home. Raises Refused where one is nowhere."""
+        integration, folder = wanted["integration"], wanted["folder"]
+        if integration in self._lent:
             return
-        for name in missing:
-            if (AHEAD / SKILLS / name).is_dir():
-                shutil.copytree(AHEAD / SKILLS / name, HOME / SKILLS / name, dirs_exist_ok=True)
-
-    def _stop_init(self) -> None:
-        if self._ahead.poll() is None:
-            self._ahead.kill()
-            self._ahead.wait()
+        own = self._root / folder
+        if wanted["home_only"] or lacking(own):
+            made = self._made.get(integration) or MadeAhead(integration, _plain_environment())
+            self._made[integration] = made
+            made.wait()
+            if nowhere := lend(made.folder / folder, own, folder, HOME, home_only=wanted["home_only"]):
+                said = f"no command {', '.join(nowhere)} of Spec Kit in {folder}. {made.said.decode(errors='replace')}"
+                raise Refused("init", said=said[:4096])
+        self._lent.add(integration)
 
     def _version_of(self, argv: list[str]) -> str:
         try:
@@ -212,6 +201,9 @@ class JobRole:
             # What an earlier run left there is not this run's result.
             free_place(HOME, request["result_file"])
         self._project_folder()
+        if request["commands"]:
+            self._lend_commands(request["commands"])
+        aside = self._set_aside(request["set_aside"])
         forwarder = _start_forwarder(request["forward"]) if request["forward"] else None
         failures_before = _out_of_memory_kills()
         try:
@@ -220,8 +212,7 @@ class JobRole:
                 {**_plain_environment(), **request["environment"]},
                 self._channel.send,
                 cwd=str(self._root),
-                timeout=request["timeout"],
-                limit=request["max_output"],
+                bounds=Bounds(request["timeout"], request["idle_timeout"], request["max_output"]),
                 after=kill_everything,
             )
         except FileNotFoundError:
@@ -230,13 +221,37 @@ class JobRole:
             kill_everything()
             if forwarder is not None:
                 forwarder.wait()
+            self._put_back(aside)
         return {
             "exit_code": ended.exit_code,
             "timed_out": ended.timed_out,
+            "idle": ended.idle,
             "too_much": ended.too_much,
             "out_of_memory": _out_of_memory_kills() > failures_before,
             "result": _result(request["result_file"], request["max_result"]),
         }
+
+    def _set_aside(self, names: list[str]) -> bytes:
+        """Take files and folders of these names out of the project's folder and those above it, while an agent works
+        that would take them for its settings. The baseline holds them. Returns their paths, as git lists them."""
+        folders = [self._root, *(folder for folder in self._root.parents if folder.is_relative_to(TREE))]
+        found = [folder / name for folder in folders for name in names if _is_there(folder / name)]
+        if not found:
+            return b""
+        inside = [str(path.relative_to(TREE)) for path in found]
+        listed = self._git("--literal-pathspecs", "ls-files", "-z", "--", *inside)
+        for path in found:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        return listed
+
+    def _put_back(self, listed: bytes) -> None:
+        """What lies in the way now is the agent's, and will be seen as that."""
+        if listed:
+            argv = ["git", "checkout-index", "--quiet", "-z", "--stdin"]
+            collect(argv, self._git_environment, stdin=listed, cwd=str(TREE))
 
     def _patch(self, request: dict[str, Any]) -> dict[str, Any]:
         kill_everything()
@@ -266,7 +281,13 @@ class JobRole:
             else:
                 self._channel.send(kind, chunk)
 
-        ended = run(["git", *DIFF, before, self._baseline], self._git_environment, keep, cwd=str(TREE), limit=max_patch)
+        ended = run(
+            ["git", *DIFF, before, self._baseline],
+            self._git_environment,
+            keep,
+            cwd=str(TREE),
+            bounds=Bounds(limit=max_patch),
+        )
         if ended.too_much:
             raise Refused("patch_large", limit=max_patch)
         if ended.exit_code != 0:
@@ -296,13 +317,6 @@ def kill_everything() -> None:
         os.kill(-1, signal.SIGKILL)
 
 
-def _init_argv(integration: str) -> list[str]:
-    return [
-        *("specify", "init", "--here", "--force", "--non-interactive", "--integration", integration),
-        *("--script", "sh", "--ignore-agent-tools"),
-    ]
-
-
 def _plain_environment() -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
@@ -311,6 +325,10 @@ def _plain_environment() -> dict[str, str]:
         "TERM": "dumb",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
 
 
 def _occupied(path: Path) -> bool:

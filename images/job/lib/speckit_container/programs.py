@@ -21,7 +21,18 @@ class Ended:
 
     exit_code: int
     timed_out: bool = False
+    idle: bool = False
     too_much: bool = False
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a program may do before it is killed: run for ``timeout`` seconds, write nothing for ``idle`` seconds, and
+    write ``limit`` bytes."""
+
+    timeout: float = 600.0
+    idle: float = 1e9
+    limit: int = 1 << 62
 
 
 def run(
@@ -30,15 +41,15 @@ def run(
     on_output: Callable[[bytes, bytes], None],
     *,
     cwd: str = "/",
-    timeout: float = 600.0,
-    limit: int = 1 << 62,
+    bounds: Bounds | None = None,
     after: Callable[[], None] | None = None,
 ) -> Ended:
     """Run ``argv`` in a session of its own and pass its output on as (``b"o"`` or ``b"e"``, bytes).
 
-    ``limit`` bounds the bytes it may write before it is killed; ``after`` runs once it ended or was killed, before the
-    rest of its output is read, so that what it left behind cannot keep the pipes open.
+    ``after`` runs once it ended or was killed, before the rest of its output is read, so that what it left behind
+    cannot keep the pipes open.
     """
+    bounds = bounds or Bounds()
     process = subprocess.Popen(
         argv,
         env=dict(environment),
@@ -52,7 +63,7 @@ def run(
     pidfd = os.pidfd_open(process.pid)
     ended = Ended(0)
     try:
-        _pump(process, pidfd, on_output, ended, time.monotonic() + timeout, limit)
+        _pump(process, pidfd, on_output, ended, bounds)
     finally:
         os.close(pidfd)
         _kill(process)
@@ -60,7 +71,7 @@ def run(
             after()
     ended.exit_code = process.wait()
     if not ended.too_much:
-        _drain(process, on_output, limit)
+        _drain(process, on_output, bounds.limit)
     for stream in (process.stdout, process.stderr):
         pipe(stream).close()
     return ended
@@ -96,30 +107,32 @@ def _pump(
     pidfd: int,
     on_output: Callable[[bytes, bytes], None],
     ended: Ended,
-    deadline: float,
-    limit: int,
+    bounds: Bounds,
 ) -> None:
     written = 0
+    heard = time.monotonic()
+    deadline = heard + bounds.timeout
     with selectors.DefaultSelector() as selector:
         selector.register(pidfd, selectors.EVENT_READ, None)
         for stream, kind in ((pipe(process.stdout), b"o"), (pipe(process.stderr), b"e")):
             os.set_blocking(stream.fileno(), False)
             selector.register(stream, selectors.EVENT_READ, kind)
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                ended.timed_out = True
+            now = time.monotonic()
+            ended.timed_out, ended.idle = now >= deadline, now >= heard + bounds.idle
+            if ended.timed_out or ended.idle:
                 return
-            for key, _ in selector.select(left):
+            for key, _ in selector.select(min(deadline, heard + bounds.idle) - now):
                 if key.data is None:
                     return
                 chunk = os.read(key.fd, CHUNK)
                 if not chunk:
                     selector.unregister(key.fileobj)
                     continue
+                heard = time.monotonic()
                 on_output(key.data, chunk)
                 written += len(chunk)
-                if written > limit:
+                if written > bounds.limit:
                     ended.too_much = True
                     return
 
