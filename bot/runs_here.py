@@ -10,6 +10,7 @@ from db.models import SpecAutomationRun
 from db.runs import database_now, runs_of_issue, runs_of_pull_request
 from db.session import Database
 from db.turns import place_in_queue
+from db.usage import budget_state
 
 
 async def runs_here(database: Database, talk: Conversation) -> list[SpecAutomationRun]:
@@ -27,7 +28,13 @@ async def status_here(database: Database, settings: Settings, talk: Conversation
     runs = await runs_here(database, talk)
     async with database.transaction() as session:
         places = {run.run_id: place for run in runs if (place := await place_in_queue(session, run)) is not None}
-    return messages.status_reply(runs, await view_from(database, settings, talk), places)
+        today = (await database_now(session)).date()
+        budgets = {
+            run.run_id: state
+            for run in runs[: messages.MOST_RUNS_TOLD]
+            if (state := await budget_state(session, run, settings.spending, today)) is not None
+        }
+    return messages.status_reply(runs, await view_from(database, settings, talk), places, budgets)
 
 
 async def view_from(

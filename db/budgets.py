@@ -118,6 +118,17 @@ class SpendingRules:
     repository_day: Budget = NO_BUDGET
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """How far a run is: its budget and what it spent (with the runs it took over from), and the same of its repository
+    today."""
+
+    run: Budget = NO_BUDGET
+    spent: Spent = NOTHING_SPENT
+    repository_day: Budget = NO_BUDGET
+    spent_today: Spent = NOTHING_SPENT
+
+
 def used_up(budget: Budget, spent: Spent) -> Measure | None:
     """The first measure that has nothing left, if any."""
     for measure in Measure:

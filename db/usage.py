@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.budgets import NOTHING, Prices, Spent, Tokens
+from db.budgets import NOTHING, BudgetState, Prices, SpendingRules, Spent, Tokens, asked_for
 from db.models import ModelUsage
 from db.models import SpecAutomationRun as Run
 from db.vocabulary import Phase
@@ -86,6 +86,19 @@ async def spent_by_run(session: AsyncSession, run_id: UUID, prices: Prices) -> S
 async def spent_on_day(session: AsyncSession, repository_id: int, day: date, prices: Prices) -> Spent:
     """What all runs of a repository spent on a day of UTC."""
     return await _spent(session, (ModelUsage.repository_id == repository_id) & (ModelUsage.day == day), prices)
+
+
+async def budget_state(session: AsyncSession, run: Run, rules: SpendingRules, today: date) -> BudgetState | None:
+    """How far a run is; None where no budget holds for it."""
+    budget = rules.run.at_most(asked_for(run.arguments))
+    if not budget and not rules.repository_day:
+        return None
+    return BudgetState(
+        budget,
+        await spent_by_run(session, run.run_id, rules.prices),
+        rules.repository_day,
+        await spent_on_day(session, run.repository_id, today, rules.prices),
+    )
 
 
 async def _spent(session: AsyncSession, where: ColumnElement[bool], prices: Prices) -> Spent:

@@ -29,6 +29,7 @@ from db.errors import ArtifactUnavailable, RunNotFound
 from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
 from db.runs import get_run, list_runs
 from db.session import Database
+from db.usage import budget_state
 from db.vocabulary import ArtifactType, Phase, TaskStatus
 
 NEWEST = 50
@@ -97,7 +98,10 @@ class Pages:
         self._require_reader(request)
         run = await self._public_run(request.match_info["run_id"])
         logs = await asyncio.to_thread(self._logs, run)
-        view = run_view(run, logs, self._settings.github_web_url, datetime.now(UTC))
+        now = datetime.now(UTC)
+        async with self._database.transaction() as session:
+            budget = await budget_state(session, run, self._settings.spending, now.date())
+        view = run_view(run, logs, self._settings.github_web_url, now, budget)
         return self._page("run.html", run=view, refresh_seconds=REFRESH_SECONDS)
 
     async def artifact(self, request: web.Request) -> web.StreamResponse:

@@ -197,23 +197,6 @@ def commit_of(run: SpecAutomationRun, phase: Phase) -> str | None:
     return found if isinstance(found, str) and found else run.head_sha
 
 
-def tokens(run: SpecAutomationRun) -> tuple[int, int] | None:
-    """Tokens in and out over all agent phases, or None where no agent counted any."""
-    counted = [
-        (details.get("input_tokens"), details.get("output_tokens"))
-        for details in (_details(run, phase) for phase in AGENT_PHASES)
-    ]
-    known = [(given or 0, made or 0) for given, made in counted if isinstance(given, int) or isinstance(made, int)]
-    return (sum(given for given, _ in known), sum(made for _, made in known)) if known else None
-
-
-def cost_usd(run: SpecAutomationRun) -> float | None:
-    """US dollars over all agent phases, or None where no agent told any."""
-    told = [_details(run, phase).get("cost_usd") for phase in AGENT_PHASES]
-    known = [float(cost) for cost in told if isinstance(cost, int | float) and not isinstance(cost, bool)]
-    return sum(known) if known else None
-
-
 def read_questions(found: object) -> list[Question]:
     """Questions from their JSON: ``[{number, text, why, options: [{letter, text}], recommended, path, line}]``."""
     return [

@@ -21,6 +21,8 @@ from bot.reporting.run_results import files_at, refined, stale_part
 from bot.reporting.run_view import RunView
 from bot.reporting.sanitize import clip, code, table_cell
 from bot.reporting.sections import first_rows, within
+from bot.reporting.spending import budget_words
+from db.budgets import BudgetState
 from db.models import SpecAutomationRun
 from db.turns import QueuePlace
 from db.vocabulary import RunStatus, TaskStatus, Verb
@@ -79,12 +81,20 @@ def same_command(run: SpecAutomationRun, view: RunView) -> str:
     return f"{name}. {headline(run, view)}{told}"
 
 
-def status_reply(runs: Sequence[SpecAutomationRun], view: RunView, places: Mapping[UUID, QueuePlace]) -> str:
-    """How the runs of an issue stand, newest first. ``places``: of those that wait."""
+def status_reply(
+    runs: Sequence[SpecAutomationRun],
+    view: RunView,
+    places: Mapping[UUID, QueuePlace],
+    budgets: Mapping[UUID, BudgetState] | None = None,
+) -> str:
+    """How the runs of an issue stand, newest first. ``places``: of those that wait; ``budgets``: where one holds."""
     if not runs:
         return "No run was asked for here yet."
     lines = ["The one run here:" if len(runs) == 1 else "The runs here, newest first:", ""]
-    lines += [_status_line(run, replace(view, place=places.get(run.run_id))) for run in runs[:MOST_RUNS_TOLD]]
+    lines += [
+        _status_line(run, replace(view, place=places.get(run.run_id), budget=(budgets or {}).get(run.run_id)))
+        for run in runs[:MOST_RUNS_TOLD]
+    ]
     if len(runs) > MOST_RUNS_TOLD:
         lines.append(f"- … and {len(runs) - MOST_RUNS_TOLD} older ones")
     return "\n".join(lines)
@@ -98,7 +108,9 @@ def _status_line(run: SpecAutomationRun, view: RunView) -> str:
         f"[comment]({run.report.comment_url})" if run.report.comment_url else "",
         f"[logs]({page})" if page else "",
     ]
-    parts = [f"`{run_facts.short_id(run)}`", headline(run, view), words, *links]
+    # A run without a model spends nothing, whatever the budget.
+    spent = f"spent {budget_words(view.budget)}" if view.budget is not None and run.model_usage else ""
+    parts = [f"`{run_facts.short_id(run)}`", headline(run, view), words, spent, *links]
     return "- " + " · ".join(part for part in parts if part)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 
 from bot.reporting import agent_facts, run_facts, sanitize
 from bot.reporting.run_view import RunView
+from bot.reporting.spending import spending_of, tokens_words, usd, was_metered
 from db.models import SpecAutomationRun, SpecAutomationTaskState
 from db.vocabulary import Phase, RunStatus, TaskStatus
 
@@ -26,14 +27,30 @@ LONGEST_SHOWN_AT_ONCE = 300
 
 def phase_table(run: SpecAutomationRun, *, without_ending: bool = False) -> str:
     """One row a phase, of words of ours only. ``without_ending`` leaves out what comes after the push."""
+    metered = was_metered(run)
     rows = ["| | phase | took | attempt |", "|---|---|---:|---:|"]
+    if metered:
+        rows = ["| | phase | took | attempt | spent |", "|---|---|---:|---:|---:|"]
     for state in run_facts.states(run):
         phase, status = Phase(state.phase), TaskStatus(state.status)
         if without_ending and phase in {Phase.OPEN_PR, Phase.CLEANUP}:
             continue
         words = run_facts.PHASE_WORDS[phase]
-        rows.append(f"| {STATUS_EMOJI[status]} | `{phase}` {words} | {_took(state)} | {state.attempt or ''} |")
+        row = f"| {STATUS_EMOJI[status]} | `{phase}` {words} | {_took(state)} | {state.attempt or ''} |"
+        rows.append(f"{row} {_spent(run, state)} |" if metered else row)
     return "\n".join(rows)
+
+
+def _spent(run: SpecAutomationRun, state: SpecAutomationTaskState) -> str:
+    # As little as how long it runs.
+    if state.status == TaskStatus.RUNNING:
+        return ""
+    found = spending_of(run, Phase(state.phase))
+    parts = [
+        tokens_words(found.tokens) if found.tokens is not None else "",
+        usd(found.cost) if found.cost is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _took(state: SpecAutomationTaskState) -> str:

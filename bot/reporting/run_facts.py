@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.reporting import sanitize
-from bot.reporting.agent_facts import cost_usd, tokens
 from bot.reporting.run_view import RunView
+from bot.reporting.spending import spending_in_all, tokens_words, usd
 from db.models import SpecAutomationRun, SpecAutomationTaskState
 from db.vocabulary import AGENT_PHASES, AGENT_PHASES_OF, PHASES, ErrorCode, Phase, RunStatus, TaskStatus, Trigger, Verb
 
@@ -148,11 +148,11 @@ def versions_line(run: SpecAutomationRun) -> str:
     what = AGENT_WORDS.get(used.agent_backend)
     agent = f"agent {sanitize.code(used.agent_backend)} {sanitize.inline(used.agent_version)}".rstrip()
     parts = [f"{agent}{f' ({what})' if what else ''}", f"Spec Kit {sanitize.inline(used.prompt_pack_version)}"]
-    if (counted := tokens(run)) is not None:
-        parts.append(f"{counted[0]:,} tokens in, {counted[1]:,} out")
-    if (cost := cost_usd(run)) is not None:
-        # Not "$0.42": between two dollar signs GitHub sets mathematics.
-        parts.append(f"{cost:.2f} USD" if cost >= 0.1 or cost == 0 else f"{cost:.4f} USD")
+    spent = spending_in_all(run)
+    if spent.tokens is not None:
+        parts.append(tokens_words(spent.tokens))
+    if spent.cost is not None:
+        parts.append(usd(spent.cost))
     return " · ".join(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from db.budgets import BudgetState
 from db.turns import QueuePlace
 from db.vocabulary import Verb
 
@@ -15,8 +16,9 @@ class RunView:
 
     ``now`` is the database's clock; ``run_page_base`` is where people reach the run pages, if they do;
     ``repository_url`` is the repository on GitHub's web pages, such as ``https://github.com/acme/shop``; ``place`` is
-    set while the run waits; ``usual_seconds`` is how long such a run takes in this repository; ``questions_url`` leads
-    to the comment with the questions the run asked; ``commands_off`` are the verbs that nobody may give here.
+    set while the run waits; ``usual_seconds`` is how long such a run takes in this repository; ``budget`` is how far
+    the run is, if one holds; ``questions_url`` leads to the comment with the questions the run asked; ``commands_off``
+    are the verbs that nobody may give here.
     """
 
     now: datetime
@@ -25,5 +27,6 @@ class RunView:
     repository_url: str
     place: QueuePlace | None = None
     usual_seconds: float | None = None
+    budget: BudgetState | None = None
     questions_url: str | None = None
     commands_off: frozenset[str] = frozenset({Verb.IMPLEMENT.value})

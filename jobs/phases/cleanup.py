@@ -42,7 +42,8 @@ class Cleanup:
 
 
 def metrics(run: SpecAutomationRun, outcome: Outcome, now: datetime) -> Details:
-    """How long each phase took (seconds) and what the agent used (tokens), as far as it said so."""
+    """How long each phase took (seconds) and what it took of models (tokens, US dollars), as the gateway counted it; a
+    phase that the gateway did not count has the agent's own numbers."""
     states = [state for state in run.task_states if state.phase != Phase.CLEANUP]
     return {
         "run_id": str(run.run_id),
@@ -51,8 +52,8 @@ def metrics(run: SpecAutomationRun, outcome: Outcome, now: datetime) -> Details:
         "waited_seconds": _seconds(run.created_at, run.started_at),
         "worked_seconds": _seconds(run.started_at, now),
         "epochs": run.lease_epoch,
-        "input_tokens": _total(states, "input_tokens"),
-        "output_tokens": _total(states, "output_tokens"),
+        **_tokens(run, states),
+        "models": _models(run),
         "phases": [
             {
                 "phase": state.phase,
@@ -65,9 +66,39 @@ def metrics(run: SpecAutomationRun, outcome: Outcome, now: datetime) -> Details:
     }
 
 
-def _total(states: list[SpecAutomationTaskState], key: str) -> int | None:
-    counts = [count for state in states if isinstance(count := (state.details or {}).get(key), int)]
+def _tokens(run: SpecAutomationRun, states: list[SpecAutomationTaskState]) -> Details:
+    return {key: _total([*_counted(run, key), *_told(run, states, key)]) for key in ("input_tokens", "output_tokens")}
+
+
+def _counted(run: SpecAutomationRun, key: str) -> list[int]:
+    return [getattr(row, key) for row in run.model_usage]
+
+
+def _told(run: SpecAutomationRun, states: list[SpecAutomationTaskState], key: str) -> list[int]:
+    counted = {row.phase for row in run.model_usage}
+    told = [(state.details or {}).get(key) for state in states if state.phase not in counted]
+    return [count for count in told if isinstance(count, int)]
+
+
+def _total(counts: list[int]) -> int | None:
     return sum(counts) if counts else None
+
+
+def _models(run: SpecAutomationRun) -> list[Details]:
+    return [
+        {
+            "phase": row.phase,
+            "attempt": row.attempt,
+            "model": row.model,
+            "requests": row.requests,
+            "refused_requests": row.refused_requests,
+            "input_tokens": row.input_tokens,
+            "cached_input_tokens": row.cached_input_tokens,
+            "output_tokens": row.output_tokens,
+            "cost_usd": row.cost_usd,
+        }
+        for row in run.model_usage
+    ]
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
