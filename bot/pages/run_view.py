@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit
 
 from bot.pages.plain_text import readable
 from bot.reporting.network_report import host_counts
+from bot.reporting.spending import Spending, budget_words, by_model, spending_in_all, tokens_words, usd
+from db.budgets import BudgetState
 from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
 from db.vocabulary import Phase, RunStatus, TaskStatus, Trigger
 
@@ -74,6 +76,8 @@ class PhaseRow:
     note: str
     logs: tuple[LogTail, ...]
     is_open: bool
+    spent: tuple[str, ...] = ()
+    """What the gateway counted, a line for each model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxLine:
+    """One check of the self-test of the job container, as the newest container of the run passed it, or did not."""
+
+    name: str
+    result: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """The run page."""
 
@@ -122,6 +135,7 @@ class RunView:
     hosts: tuple[HostRow, ...]
     artifacts: tuple[ArtifactRow, ...]
     request: str
+    box: tuple[BoxLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +169,13 @@ def run_line(run: SpecAutomationRun, now: datetime) -> RunLine:
 
 
 def run_view(
-    run: SpecAutomationRun, logs: Mapping[Phase, tuple[LogTail, ...]], github_web_url: str, now: datetime
+    run: SpecAutomationRun,
+    logs: Mapping[Phase, tuple[LogTail, ...]],
+    github_web_url: str,
+    now: datetime,
+    budget: BudgetState | None = None,
 ) -> RunView:
-    """A run as its page shows it; ``logs`` are the tails by phase."""
+    """A run as its page shows it; ``logs`` are the tails by phase, ``budget`` is how far it is, if one holds."""
     return RunView(
         run_id=str(run.run_id),
         title=readable(run.issue_title) or f"#{run.issue_number}",
@@ -165,14 +183,29 @@ def run_view(
         status=run.status.value,
         is_alive=not RunStatus(run.status).is_terminal,
         summary=readable(run.result_summary or ""),
-        facts=tuple(_facts(run, github_web_url, now)),
-        phases=tuple(_phase_row(state, logs.get(state.phase, ()), now) for state in run.task_states),
+        facts=(*_facts(run, github_web_url, now), *_spending_facts(run, budget)),
+        phases=tuple(_phase_row(run, state, logs.get(state.phase, ()), now) for state in run.task_states),
         hosts=tuple(
             HostRow(readable(count.host), count.times, count.phase.value, "refused" if count.refused else "reached")
             for count in host_counts(run)
         ),
         artifacts=tuple(_artifact_row(run, artifact) for artifact in run.artifacts),
         request=readable(run.requested_spec_input),
+        box=_box(run),
+    )
+
+
+def _box(run: SpecAutomationRun) -> tuple[BoxLine, ...]:
+    kept = [state.details or {} for state in run.task_states if state.phase is Phase.START_JOB_CONTAINER]
+    checks = kept[0].get("self_test") if kept else None
+    return tuple(
+        BoxLine(
+            readable(str(check.get("name", ""))),
+            "passed" if check.get("passed") is True else "failed",
+            readable(str(check.get("seen", ""))),
+        )
+        for check in (checks if isinstance(checks, list) else ())
+        if isinstance(check, dict)
     )
 
 
@@ -242,7 +275,17 @@ def _facts(run: SpecAutomationRun, github_web_url: str, now: datetime) -> list[F
     return facts
 
 
-def _phase_row(state: SpecAutomationTaskState, logs: tuple[LogTail, ...], now: datetime) -> PhaseRow:
+def _spending_facts(run: SpecAutomationRun, budget: BudgetState | None) -> list[Fact]:
+    spent = spending_in_all(run)
+    told = [tokens_words(spent.tokens) if spent.tokens else "", usd(spent.cost) if spent.cost is not None else ""]
+    found = [Fact("Spent", ", ".join(part for part in told if part))] if any(told) else []
+    # A run without a model spends nothing, whatever the budget.
+    return [*found, Fact("Of its budget", budget_words(budget))] if budget is not None and run.model_usage else found
+
+
+def _phase_row(
+    run: SpecAutomationRun, state: SpecAutomationTaskState, logs: tuple[LogTail, ...], now: datetime
+) -> PhaseRow:
     return PhaseRow(
         name=state.phase.value,
         label=PHASE_LABELS[state.phase],
@@ -253,7 +296,20 @@ def _phase_row(state: SpecAutomationTaskState, logs: tuple[LogTail, ...], now: d
         note=_note(state),
         logs=logs,
         is_open=state.status in {TaskStatus.RUNNING, TaskStatus.FAILED, TaskStatus.RETRYING},
+        spent=tuple(_spent(model, found) for model, found in by_model(run, state.phase).items()),
     )
+
+
+def _spent(model: str, found: Spending) -> str:
+    refused = f"{found.refused:,} refused" if found.refused else ""
+    if not model:
+        return f"{refused} that asked for no model that is allowed"
+    parts = [f"{found.requests:,} request{'s' * (found.requests != 1)}", refused]
+    if found.tokens is not None and found.requests:
+        parts.append(f"{tokens_words(found.tokens)} ({found.tokens.cached:,} of what went in was cached)")
+    if found.cost is not None and found.requests:
+        parts.append(usd(found.cost))
+    return readable(f"{model}: {', '.join(part for part in parts if part)}")
 
 
 def _note(state: SpecAutomationTaskState) -> str:
