@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,9 +24,11 @@ from jobs.egress.requests import LARGEST_HEAD, read_request, refusal
 from jobs.egress.tally import Tally, shown
 from jobs.egress.tunnel import Allowance, Turn, tunnel
 from jobs.egress.variables import EGRESS_SOCKET
+from jobs.gateway.sockets import listen_in
 from jobs.ports import EgressReport
 
 LAST_WORDS_SECONDS = 1.0
+MOST_LAST_WORDS = 64
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class EgressGuard:
         await self.close_run(run_id)
         found = RunEgress(run_id, allowed, self._proxy, self._limits)
         self._open[run_id] = found
-        await found.listen(await asyncio.to_thread(_listen, folder))
+        await found.listen(await asyncio.to_thread(listen_in, folder, EGRESS_SOCKET))
         return found
 
     async def close_run(self, run_id: UUID) -> None:
@@ -105,9 +106,11 @@ class RunEgress:
         await asyncio.gather(*connections, return_exceptions=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._tally is None or len(self._connections) >= self._limits.connections:
-            if self._tally is not None:
-                self._tally.refuse("")
+        if self._tally is None:
+            writer.close()
+            return
+        if len(self._connections) >= self._limits.connections:
+            self._tally.refuse("")
             writer.close()
             return
         task = asyncio.create_task(self._serve(reader, writer, self._tally))
@@ -116,12 +119,11 @@ class RunEgress:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tally: Tally) -> None:
         try:
-            await self._answer(reader, writer, tally)
-            await writer.drain()
-        except (ConnectionError, EOFError, TimeoutError):
-            pass
+            with contextlib.suppress(ConnectionError, EOFError, TimeoutError):
+                await self._answer(reader, writer, tally)
+            await _part(reader, writer)
         finally:
-            await _let_go(writer)
+            writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tally: Tally) -> None:
         async with asyncio.timeout(self._limits.request_seconds):
@@ -136,15 +138,16 @@ class RunEgress:
         writer.write(refusal(shown(asked.label)))
 
 
-async def _let_go(writer: asyncio.StreamWriter) -> None:
-    """Close; what the other side does not take within a moment is thrown away."""
-    writer.close()
-    try:
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_SECONDS):
-                await writer.wait_closed()
-    finally:
-        writer.transport.abort()
+async def _part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say that no more comes, and read for a moment what the other side still sends: a socket that is closed over
+    unread bytes may take the answer with it."""
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
+            await writer.drain()
+            writer.write_eof()
+            for _ in range(MOST_LAST_WORDS):
+                if not await reader.read(LARGEST_HEAD):
+                    break
 
 
 def _log(run_id: UUID, tally: Tally) -> None:
@@ -154,20 +157,3 @@ def _log(run_id: UUID, tally: Tally) -> None:
             "egress_counted",
             extra={"run": str(run_id), "refused": tally.refusals, "reached": sum(report.reached.values())},
         )
-
-
-def _listen(folder: Path) -> socket.socket:
-    """A socket that the container's user may connect to; the folder's path may be of any length."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-    try:
-        listener.bind(f"/proc/self/fd/{descriptor}/{EGRESS_SOCKET}")
-        (folder / EGRESS_SOCKET).chmod(0o666)
-    except OSError:
-        listener.close()
-        raise
-    finally:
-        os.close(descriptor)
-    listener.listen(64)
-    listener.setblocking(False)
-    return listener

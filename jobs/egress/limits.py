@@ -15,7 +15,7 @@ class EgressLimits:
     are gets slow answers. ``bytes_out`` is small, for what goes out is where an agent could carry something away.
     """
 
-    connections: int = 64
+    connections: int = 128
     request_seconds: float = 15.0
     paced_after: int = 1000
     pace_seconds: float = 0.05

@@ -97,13 +97,13 @@ async def _both_ways(
         while chunk := await peer[0].read(_CHUNK):
             allowance.bytes_out -= len(chunk)
             await _pass_on(chunk, out[1], allowance.bytes_out, moved)
-        out[1].write_eof()
+        await _end(out[1])
 
     async def inwards() -> None:
         while chunk := await out[0].read(_CHUNK):
             allowance.bytes_in -= len(chunk)
             await _pass_on(chunk, peer[1], allowance.bytes_in, moved)
-        peer[1].write_eof()
+        await _end(peer[1])
 
     ways = [asyncio.create_task(outwards()), asyncio.create_task(inwards())]
     watch = asyncio.create_task(_no_longer_moves(moved, allowance.limits.idle_seconds))
@@ -129,6 +129,15 @@ async def _pass_on(chunk: bytes, writer: asyncio.StreamWriter, left: int, moved:
     moved.set()
     writer.write(chunk)
     await writer.drain()
+
+
+async def _end(writer: asyncio.StreamWriter) -> None:
+    """Tell the other side that no more comes, once it has taken everything."""
+    writer.transport.set_write_buffer_limits(high=0)
+    await writer.drain()
+    # One that is gone cannot be told (ENOTCONN).
+    with contextlib.suppress(OSError):
+        writer.write_eof()
 
 
 async def _no_longer_moves(moved: asyncio.Event, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The folder and the socket of a run, as far as the file system knows them."""
+"""The folder and the sockets of a run, as far as the file system knows them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ def listen(root: Path, lease: Lease) -> tuple[Path, socket.socket]:
     folder = root / f"{short_id}-{lease.epoch}"
     folder.mkdir()
     folder.chmod(0o711)
+    return folder, listen_in(folder, "socket")
+
+
+def listen_in(folder: Path, name: str) -> socket.socket:
+    """A socket in a folder, to which whoever may enter the folder may connect. Raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # A socket's path may have about 100 bytes; through the folder's descriptor any folder will do.
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
-        listener.bind(f"/proc/self/fd/{descriptor}/socket")
-        (folder / "socket").chmod(0o666)
+        listener.bind(f"/proc/self/fd/{descriptor}/{name}")
+        (folder / name).chmod(0o666)
     except OSError:
         listener.close()
         raise
@@ -35,4 +40,4 @@ def listen(root: Path, lease: Lease) -> tuple[Path, socket.socket]:
         os.close(descriptor)
     listener.listen(64)
     listener.setblocking(False)
-    return folder, listener
+    return listener

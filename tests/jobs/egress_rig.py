@@ -86,13 +86,10 @@ class EchoServer:
 
 
 @asynccontextmanager
-async def echo_server(folder: Path, *names: str) -> AsyncIterator[EchoServer]:
-    """Serve on 127.0.0.1 with a certificate for ``names``; ``client`` is a context that trusts it."""
+async def echo_server(folder: Path, *names: str, at: str = "127.0.0.1") -> AsyncIterator[EchoServer]:
+    """Serve on an address of loopback with a certificate for ``names``; ``client`` is a context that trusts it."""
     made = EchoServer()
-    certificate, key = _certificate(names)
-    (folder / "server.pem").write_bytes(certificate + key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
+    context, certificate = server_context(folder, *names)
     context.sni_callback = lambda _, name, __: made.seen.append(name)
     made.client.load_verify_locations(cadata=certificate.decode())
 
@@ -111,12 +108,21 @@ async def echo_server(folder: Path, *names: str) -> AsyncIterator[EchoServer]:
             made.connections += 1
             super().connection_made(transport)
 
-    server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(echo, at, 0, ssl=context)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made
     finally:
         server.close()
+
+
+def server_context(folder: Path, *names: str) -> tuple[ssl.SSLContext, bytes]:
+    """What a server of these names needs, and its certificate (PEM) for those who are to trust it."""
+    certificate, key = _certificate(names)
+    (folder / "server.pem").write_bytes(certificate + key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    return context, certificate
 
 
 def _certificate(names: Sequence[str]) -> tuple[bytes, bytes]:

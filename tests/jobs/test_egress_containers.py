@@ -95,7 +95,7 @@ def ask(number):
             return s.recv(100)[9:12]
     except OSError:
         return b""
-with ThreadPoolExecutor(40) as pool:
+with ThreadPoolExecutor(20) as pool:
     print(sum(code == b"403" for code in pool.map(ask, range(1500))))
 """
     way = gateway()

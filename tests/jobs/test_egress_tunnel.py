@@ -251,10 +251,34 @@ async def test_the_forward_proxy_takes_nothing_from_others_and_comes_back_when_i
     assert not left.exists()
 
 
-async def test_ipv6_is_reached_by_its_address(folder: Path) -> None:
-    async with world(folder) as w:
-        with pytest.raises(NoConnection, match="50"):
-            await w.proxy.connect("::1", w.server.port)
+async def test_an_allowed_address_may_be_one_of_ipv6(folder: Path) -> None:
+    async with echo_server(folder, NAME, at="::1") as server:
+        guard = EgressGuard(ForwardProxy(program(), [server.port]))
+        async with (
+            guarded(folder, guard, [allowed_host(f"{NAME}=[::1]:{server.port}")]) as client,
+            client.egress.turn(),
+        ):
+            assert await client.fetch(f"{NAME}:443", NAME, server.client) == b"hello"
+        await guard.close()
+
+
+async def test_who_reads_nothing_is_sent_no_more_than_the_way_holds(folder: Path) -> None:
+    most = 150 << 20
+    async with world(folder, EgressLimits(bytes_out=2 * most)) as w, w.client.egress.turn():
+        reader, writer = await w.client.open()
+        writer.write(f"CONNECT {NAME}:443 HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        await writer.start_tls(w.server.client, server_hostname=NAME)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < most:
+                writer.write(bytes(1 << 18))
+                sent += 1 << 18
+                async with asyncio.timeout(1):
+                    await writer.drain()
+        # The server echoes and nobody takes it: sockets hold some tens of megabytes, and no program anything.
+        assert sent < most
+        writer.transport.abort()
 
 
 def test_without_a_usable_tinyproxy_the_operator_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,34 +9,46 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-_Forward = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+# The event loop itself holds no task: one whose connections both wait would be collected as garbage.
+_forwarding: set[asyncio.Task[None]] = set()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while chunk := await reader.read(1 << 16):
-            writer.write(chunk)
-            await writer.drain()
-        writer.write_eof()
+    while chunk := await reader.read(1 << 16):
+        writer.write(chunk)
+        await writer.drain()
+    writer.write_eof()
 
 
-def _forward_to(path: str) -> _Forward:
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            out_reader, out_writer = await asyncio.open_unix_connection(path)
-        except OSError:
-            writer.close()
-            return
-        try:
-            await asyncio.gather(_copy(reader, out_writer), _copy(out_reader, writer))
-        finally:
-            out_writer.close()
-            writer.close()
+async def _forward(path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        out_reader, out_writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        writer.close()
+        return
+    ways = [asyncio.create_task(_copy(reader, out_writer)), asyncio.create_task(_copy(out_reader, writer))]
+    try:
+        # One side may end while the other goes on. One that breaks, or is gone when it is to be told so (ENOTCONN),
+        # ends both: whoever waits on the other side must not wait for ever.
+        with contextlib.suppress(OSError):
+            await asyncio.gather(*ways)
+    finally:
+        for way in ways:
+            way.cancel()
+        out_writer.close()
+        writer.close()
 
-    return forward
+
+def _forward_to(path: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(_forward(path, reader, writer))
+        _forwarding.add(task)
+        task.add_done_callback(_forwarding.discard)
+
+    return connected
 
 
 async def main() -> None:
