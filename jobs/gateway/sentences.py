@@ -21,7 +21,7 @@ def budget_sentence(reached: Reached, prefix: str) -> str:
     spent = f"{_amount(reached.measure, reached.spent)} of {_amount(reached.measure, reached.most)}"
     return (
         f"{whose} is used up: {spent} {_unit(reached.measure)} (`{setting}`). "
-        f"{cure} raise it; then `{prefix} retry` goes on with this phase and pays for nothing twice."
+        f"{cure} raise it; then `{prefix} retry` goes on with this phase."
     )
 
 

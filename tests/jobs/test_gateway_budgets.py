@@ -185,7 +185,7 @@ async def test_the_budget_of_a_run_ends_its_requests(bench: Bench) -> None:
         assert opened.failure is not None
         assert (opened.failure.code, type(opened.failure)) == (ErrorCode.AGENT_BUDGET_REACHED, UserError)
         assert opened.failure.message == snapshot(
-            "The budget of this run is used up: 240 of 240 tokens (`SPECKIT_RUN_TOKENS`). Whoever runs this bot can raise it; then `/speckit retry` goes on with this phase and pays for nothing twice."
+            "The budget of this run is used up: 240 of 240 tokens (`SPECKIT_RUN_TOKENS`). Whoever runs this bot can raise it; then `/speckit retry` goes on with this phase."
         )
         with pytest.raises(UserError, match="used up: 240 of 240 tokens"):
             async with access.turn(Turn(Phase.SPECKIT_TASKS, 1, "codex_cli", ["m"])):
@@ -201,35 +201,35 @@ async def test_the_budget_of_a_run_ends_its_requests(bench: Bench) -> None:
             SpendingRules(PRICES, run=Budget(requests=1)),
             {},
             snapshot(
-                "The budget of this run is used up: 1 of 1 requests (`SPECKIT_RUN_REQUESTS`). Whoever runs this bot can raise it; then `/specs retry` goes on with this phase and pays for nothing twice."
+                "The budget of this run is used up: 1 of 1 requests (`SPECKIT_RUN_REQUESTS`). Whoever runs this bot can raise it; then `/specs retry` goes on with this phase."
             ),
         ),
         (
             SpendingRules(PRICES, run=Budget(cost=0.0002)),
             {},
             snapshot(
-                "The budget of this run is used up: 0.0003 of 0.0002 USD (`SPECKIT_RUN_COST`). Whoever runs this bot can raise it; then `/specs retry` goes on with this phase and pays for nothing twice."
+                "The budget of this run is used up: 0.0003 of 0.0002 USD (`SPECKIT_RUN_COST`). Whoever runs this bot can raise it; then `/specs retry` goes on with this phase."
             ),
         ),
         (
             SpendingRules(PRICES, run=Budget(tokens=5000)),
             {"budget": {"tokens": 100}},
             snapshot(
-                "The budget of this run is used up: 120 of 100 tokens (`limits.tokens`). Whoever maintains this repository can raise it; then `/specs retry` goes on with this phase and pays for nothing twice."
+                "The budget of this run is used up: 120 of 100 tokens (`limits.tokens`). Whoever maintains this repository can raise it; then `/specs retry` goes on with this phase."
             ),
         ),
         (
             SpendingRules(PRICES, run=Budget(tokens=100)),
             {"budget": {"tokens": 5000}},
             snapshot(
-                "The budget of this run is used up: 120 of 100 tokens (`SPECKIT_RUN_TOKENS`). Whoever runs this bot can raise it; then `/specs retry` goes on with this phase and pays for nothing twice."
+                "The budget of this run is used up: 120 of 100 tokens (`SPECKIT_RUN_TOKENS`). Whoever runs this bot can raise it; then `/specs retry` goes on with this phase."
             ),
         ),
         (
             SpendingRules(PRICES, repository_day=Budget(cost=0.0001, requests=9)),
             {},
             snapshot(
-                "This repository's budget for today is used up: 0.0003 of 0.0001 USD (`SPECKIT_REPOSITORY_DAY_COST`). It is new at 00:00 UTC, and whoever runs this bot can raise it; then `/specs retry` goes on with this phase and pays for nothing twice."
+                "This repository's budget for today is used up: 0.0003 of 0.0001 USD (`SPECKIT_REPOSITORY_DAY_COST`). It is new at 00:00 UTC, and whoever runs this bot can raise it; then `/specs retry` goes on with this phase."
             ),
         ),
     ],
