@@ -44,7 +44,7 @@ class ClaudeCode:
             "CLAUDE_CONFIG_DIR": f"{HOME}/.claude",
             "CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": "1",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "CLAUDE_CODE_MAX_RETRIES": "1",
+            "CLAUDE_CODE_MAX_RETRIES": "2",
             "DISABLE_AUTOUPDATER": "1",
             "IS_SANDBOX": "1",
             **_models(model),

@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs.agents.command_forms import FORMS
 from jobs.agents.event_lines import count, events, fields, one_line
-from jobs.agents.failures import failure, trouble_of
+from jobs.agents.failures import Trouble, failure, trouble_of
 from jobs.agents.prompts import RESULT_FILE, files_for, prompt_for, variables_for, wants_result
 from jobs.egress.variables import PROXY_VARIABLES
 from jobs.ports import AgentCommand, AgentReport, AgentRequest, CommandsFrom, InnerSandbox, ModelApi
@@ -78,6 +78,7 @@ class CodexCli:
         """See ``Agent.report``. Its exit code is 1 for every failure: the words tell them apart."""
         usage: dict[str, Any] = {}
         message = failed = ""
+        did = False
         for event in events(stdout_tail):
             match event.get("type"):
                 case "turn.completed":
@@ -88,11 +89,15 @@ class CodexCli:
                     failed = str(event.get("message", "")) or failed
                 case "item.completed":
                     item = fields(event.get("item"))
+                    did = did or item.get("type") != "error"
                     if item.get("type") == "agent_message":
                         message = str(item.get("text", ""))
         said = one_line(failed) if exit_code != 0 else ""
         if said and (trouble := trouble_of(said)) is not None:
             raise failure(trouble, self.name, self.model_api, said)
+        if exit_code == 0 and count(usage.get("output_tokens")) and not did:
+            # It says nothing of an answer that is a refusal and no text.
+            raise failure(Trouble.DECLINED, self.name, self.model_api, "")
         return AgentReport(
             exit_code=exit_code,
             input_tokens=count(usage.get("input_tokens")),
@@ -122,6 +127,8 @@ web_search = "disabled"
 name = "speckit"
 base_url = {_toml(f"{gateway_url}/v1")}
 wire_api = "responses"
+request_max_retries = 2
+stream_max_retries = 2
 env_key = "{KEY_VARIABLE}"
 
 [analytics]

@@ -17,6 +17,7 @@ from jobs.agents.prompts import RESULT_FILE, files_for, prompt_for, variables_fo
 from jobs.ports import AgentCommand, AgentReport, AgentRequest, CommandsFrom, ModelApi
 
 MODEL_VARIABLE = "SPECKIT_CUSTOM_MODEL"
+LAST_LINES = 5
 _PLACEHOLDER = re.compile(r"\{(prompt|model|base_url|key)\}")
 
 
@@ -87,7 +88,8 @@ class CustomAgent:
     def report(self, exit_code: int, stdout_tail: bytes) -> AgentReport:
         """See ``Agent.report``."""
         lines = [line for line in stdout_tail.decode("utf-8", "replace").splitlines() if line.strip()]
-        said = one_line(lines[-1]) if lines else ""
-        if exit_code != 0 and (trouble := trouble_of(said)) is not None:
-            raise failure(trouble, self.name, self.model_api, said)
-        return AgentReport(exit_code=exit_code, message=said)
+        if exit_code != 0:
+            said = one_line(" ".join(lines[-LAST_LINES:]))
+            if (trouble := trouble_of(said)) is not None:
+                raise failure(trouble, self.name, self.model_api, said)
+        return AgentReport(exit_code=exit_code, message=one_line(lines[-1]) if lines else "")

@@ -46,35 +46,35 @@ _TABLE: Mapping[Trouble, _Row] = {
     Trouble.KEY_REFUSED: _Row(
         AppError,
         ErrorCode.AGENT_NOT_CONFIGURED,
-        "running {agent}: its model's endpoint refused the key; check {key} and {url}. It said: {said}",
+        "running {agent}: its model's endpoint refused the key; check {key} and {url}.{said}",
     ),
     Trouble.MODEL_UNKNOWN: _Row(
         AppError,
         ErrorCode.AGENT_NOT_CONFIGURED,
-        "running {agent}: its endpoint does not know the model, or not for this key; check the model's name and {url}. "
-        "It said: {said}",
+        "running {agent}: its endpoint does not know the model, or not for this key; check the model's name and {url}."
+        "{said}",
     ),
     Trouble.QUOTA_USED_UP: _Row(
         AppError,
         ErrorCode.AGENT_NOT_CONFIGURED,
-        "running {agent}: the account behind {key} has nothing left to spend. It said: {said}",
+        "running {agent}: the account behind {key} has nothing left to spend.{said}",
     ),
     Trouble.RATE_LIMITED: _Row(
-        TransientError, ErrorCode.AGENT_RATE_LIMITED, "running {agent}: its model takes no more requests now: {said}"
+        TransientError, ErrorCode.AGENT_RATE_LIMITED, "running {agent}: its model takes no more requests now.{said}"
     ),
     Trouble.MODEL_AWAY: _Row(
-        TransientError, ErrorCode.AGENT_MODEL_UNAVAILABLE, "running {agent}: its model did not answer whole: {said}"
+        TransientError, ErrorCode.AGENT_MODEL_UNAVAILABLE, "running {agent}: its model did not answer whole.{said}"
     ),
     Trouble.TOO_LONG: _Row(
         UserError,
         ErrorCode.AGENT_FAILED,
         "The request and the repository are too long for the model. Ask for less at a time.",
     ),
-    Trouble.DECLINED: _Row(UserError, ErrorCode.AGENT_DECLINED, "The model declined to do this. It said: {said}"),
+    Trouble.DECLINED: _Row(UserError, ErrorCode.AGENT_DECLINED, "The model declined to do this.{said}"),
     Trouble.SANDBOX_BROKEN: _Row(
         AppError,
         ErrorCode.AGENT_SANDBOX_BROKEN,
-        "running {agent}: its own sandbox does not start in this container: {said}",
+        "running {agent}: its own sandbox does not start in this container.{said}",
     ),
 }
 
@@ -83,7 +83,9 @@ def failure(trouble: Trouble, agent: str, api: ModelApi | None, said: str) -> Pi
     """The error for it. ``said`` is one line of the agent's own."""
     row = _TABLE[trouble]
     key, url = OPERATOR_VARIABLES[api] if api is not None else ("its key", "its address")
-    error = row.kind(row.code, row.sentence.format(agent=agent, said=said or "nothing", key=key, url=url))
+    error = row.kind(
+        row.code, row.sentence.format(agent=agent, said=f" It said: {said}" if said else "", key=key, url=url)
+    )
     if isinstance(error, TransientError):
         error.retry_after = _seconds_asked_for(said)
     return error
@@ -129,7 +131,14 @@ _BY_WORDS_FIRST = (
         Trouble.TOO_LONG,
     ),
     (_words("insufficient_quota", "credit balance is too low", "billing"), Trouble.QUOTA_USED_UP),
-    (_words("api key not valid", "api_key_invalid", "invalid_api_key"), Trouble.KEY_REFUSED),
+    (_words("api key not valid", "api_key_invalid", "invalid_api_key", "invalid api key"), Trouble.KEY_REFUSED),
+    (
+        _words(
+            *("safeguards flagged", "flagged as potentially violating", "blocked due to safety"),
+            *("usage polic(?:y|ies)", "content[ _]filter", "prohibited_content"),
+        ),
+        Trouble.DECLINED,
+    ),
 )
 _BY_WORDS = (
     (_words("bwrap", "landlock", "user namespaces?", "sandbox-exec"), Trouble.SANDBOX_BROKEN),
@@ -137,13 +146,19 @@ _BY_WORDS = (
         _words("401", "403", "unauthorized", "unauthenticated", "permission_denied", "authentication"),
         Trouble.KEY_REFUSED,
     ),
-    (_words("404", "model_not_found", "is not found for api version", "does not exist"), Trouble.MODEL_UNKNOWN),
+    (
+        _words(
+            *("404", "model_not_found", "is not found for api version", "does not exist"),
+            "issue with the selected model",
+        ),
+        Trouble.MODEL_UNKNOWN,
+    ),
     (_words("429", "rate[ _]limit", "too many requests", "resource_exhausted", "quota"), Trouble.RATE_LIMITED),
     (
         _words(
             *("500", "502", "503", "504", "529", "overloaded", "timed out", "terminated", "stream disconnected"),
             *("fetch failed", "econnreset", "connection (?:to the api )?(?:was )?(?:lost|reset|closed|refused|error)"),
-            *("server_error", "internal server error", "error sending request"),
+            *("server_error", "internal server error", "error sending request", "experiencing high demand"),
         ),
         Trouble.MODEL_AWAY,
     ),

@@ -14,14 +14,12 @@ from typing import Any
 
 from jobs.agents.command_forms import FORMS
 from jobs.agents.event_lines import count, events, fields, one_line
-from jobs.agents.failures import Trouble, failure, trouble_of
+from jobs.agents.failures import failure, trouble_of
 from jobs.agents.prompts import HOME, RESULT_FILE, files_for, prompt_for, variables_for, wants_result
 from jobs.ports import AgentCommand, AgentReport, AgentRequest, CommandsFrom, ModelApi
 
 MODEL_VARIABLE = "SPECKIT_GEMINI_MODEL"
 """The image's settings take the model, and that of every helper, from it."""
-
-BLOCKED = "blocked due to safety"
 
 
 class GeminiCli:
@@ -87,7 +85,7 @@ class GeminiCli:
                     message += str(event.get("content", ""))
         failed = exit_code != 0 or result.get("status") == "error"
         said = one_line(str(fields(result.get("error")).get("message", "")) or complaint) if failed else ""
-        if failed and (trouble := _trouble(exit_code, said)) is not None:
+        if failed and (trouble := trouble_of(said, _status(exit_code))) is not None:
             raise failure(trouble, self.name, self.model_api, said)
         stats = fields(result.get("stats"))
         return AgentReport(
@@ -98,9 +96,6 @@ class GeminiCli:
         )
 
 
-def _trouble(exit_code: int, said: str) -> Trouble | None:
-    if BLOCKED in said:
-        return Trouble.DECLINED
-    # An exit code has eight bits: of the status 429 it shows 173.
-    status = exit_code + 256
-    return trouble_of(said, status if 400 <= status < 512 else None)
+def _status(exit_code: int) -> int | None:
+    """The endpoint's status, where it ended with that. An exit code has eight bits: of 429 it shows 173."""
+    return exit_code + 256 if 400 <= exit_code + 256 < 512 else None

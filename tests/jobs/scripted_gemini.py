@@ -43,7 +43,10 @@ ERRORS = {
     ),
     401: ("UNAUTHENTICATED", "Request had invalid authentication credentials."),
     404: ("NOT_FOUND", "models/gemini-test is not found for API version v1beta, or is not supported."),
-    429: ("RESOURCE_EXHAUSTED", "You exceeded your current quota. Please retry in 1s."),
+    429: (
+        "RESOURCE_EXHAUSTED",
+        "You exceeded your current quota, please check your plan and billing. Please retry in 1s.",
+    ),
     500: ("INTERNAL", "An internal error has occurred. Please retry."),
     503: ("UNAVAILABLE", "The model is overloaded. Please try again later."),
 }

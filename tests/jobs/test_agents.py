@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from db.vocabulary import ErrorCode, Phase
-from jobs.agents import ClaudeCode, CodexCli, CustomAgent, CustomDescription, GeminiCli, TemplateAgent, make_agents
+from jobs.agents import CodexCli, CustomDescription, TemplateAgent, make_agents
 from jobs.errors import AppError, PipelineError, TransientError, UserError
 from jobs.ports import Agent, AgentRequest, AnsweredQuestion, ModelApi, Section
 
