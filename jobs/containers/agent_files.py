@@ -17,12 +17,28 @@ def commands_for(agent: Agent) -> dict[str, Any] | None:
     return {"integration": agent.integration, "folder": folder, "home_only": agent.commands_from is CommandsFrom.HOME}
 
 
+SETTINGS = (
+    # Variables, which may name another endpoint for a model. Examples of them are left.
+    *(".env", ".env.*", ".envrc"),
+    # Agents: programs to start, servers to ask, keys and endpoints.
+    *(".mcp.json", ".codex", ".claude/settings*.json", ".claude/hooks", ".claude/plugins"),
+    *(".gemini/settings*.json", ".gemini/extensions", ".gemini/hooks", ".gemini/policies", ".gemini/.env"),
+    *("opencode.json*", ".opencode/opencode.json*", ".opencode/plugin*", ".cursor/*.json", ".cursor/hooks"),
+    *(".qwen/settings*.json", ".qwen/.env", ".kiro/settings", ".kiro/hooks", ".amp/settings*.json", ".goose/config*"),
+    *(".vscode/settings.json", ".vscode/mcp.json", ".vscode/tasks.json"),
+    # Tools that agents call.
+    *(".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "bunfig.toml", ".pypirc", "pip.conf", ".netrc"),
+    *(".curlrc", ".wgetrc", ".gitconfig", ".githooks", ".husky"),
+)
+"""What changes how an agent or its tools behave, rather than tell it something: a repository has no say in that here.
+Paths from the project's folder and from each above it, with shell wildcards."""
+
+
 def settings_to_set_aside(agent: Agent) -> list[str]:
-    """What an agent that finds its commands in its home must not find in the folders it works in: the names of files
-    and folders."""
+    """What is not there while the agent works; where all its commands wait in its home, none of its folder is."""
     if agent.commands_from is not CommandsFrom.HOME:
-        return []
-    return [_folder(agent).partition("/")[0], ".env", ".mcp.json"]
+        return list(SETTINGS)
+    return [*SETTINGS, _folder(agent).partition("/")[0]]
 
 
 def _folder(agent: Agent) -> str:

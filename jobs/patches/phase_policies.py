@@ -33,6 +33,9 @@ NEVER_IMPLEMENTED = (
     *("**/.devcontainer/**", "**/.devcontainer.json", "**/.idea/**", "**/.vscode/**", "**/.husky/**", "**/.envrc"),
     *("**/.agents/**", "**/.claude/**", "**/.codex/**", "**/.cursor/**", "**/.gemini/**", "**/.mcp.json"),
     "**/.pre-commit-config.y*ml",
+    # Settings of agents and of tools, which whoever works there next would work by.
+    *("**/.env", "**/.env.local", "**/.env.*.local", "**/.npmrc", "**/.yarnrc*", "**/.pypirc", "**/.netrc"),
+    *("**/opencode.json*", "**/.qwen/**", "**/.kiro/**"),
     # What Spec Kit's commands say is what the next agent does.
     *sorted({f"**/{known.commands}**" for known in INTEGRATIONS.values() if known.commands}),
     # Spec Kit's own: a constitution is amended by its command, not on the way.

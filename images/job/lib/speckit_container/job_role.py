@@ -22,10 +22,12 @@ from speckit_container.made_ahead import MadeAhead, init_argv
 from speckit_container.plain_files import free_place, is_plain_folder, read_plain
 from speckit_container.programs import CHUNK, Bounds, collect, pipe, run
 from speckit_container.self_test import prove
+from speckit_container.set_aside import remove, settings_below
 
 TREE = Path("/work")
 BASELINE = Path("/baseline/repository.git")
 HOME = Path("/home/agent")
+MOST_TOLD = 50
 TEMPLATES = tuple(f"{name}-template.md" for name in ("spec", "plan", "tasks", "checklist", "constitution"))
 DIFF = (
     *("diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff"),
@@ -231,20 +233,19 @@ class JobRole:
             "result": _result(request["result_file"], request["max_result"]),
         }
 
-    def _set_aside(self, names: list[str]) -> bytes:
-        """Take files and folders of these names out of the project's folder and those above it, while an agent works
-        that would take them for its settings. The baseline holds them. Returns their paths, as git lists them."""
+    def _set_aside(self, patterns: list[str]) -> bytes:
+        """Take what these name out of the project's folder and those above it while an agent works. The baseline holds
+        it. Returns the paths, as git lists them."""
         folders = [self._root, *(folder for folder in self._root.parents if folder.is_relative_to(TREE))]
-        found = [folder / name for folder in folders for name in names if _is_there(folder / name)]
+        found = [path for folder in folders for path in settings_below(folder, patterns)]
         if not found:
             return b""
         inside = [str(path.relative_to(TREE)) for path in found]
         listed = self._git("--literal-pathspecs", "ls-files", "-z", "--", *inside)
         for path in found:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove(path)
+        told = ", ".join(ascii(path)[1:-1] for path in inside[:MOST_TOLD])
+        self._channel.send(b"e", f"not there while the agent works, since it is settings: {told}\n".encode())
         return listed
 
     def _put_back(self, listed: bytes) -> None:
@@ -327,10 +328,6 @@ def _plain_environment() -> dict[str, str]:
     }
 
 
-def _is_there(path: Path) -> bool:
-    return path.is_symlink() or path.exists()
-
-
 def _occupied(path: Path) -> bool:
     return path.is_symlink() or path.exists() or any(parent.is_symlink() for parent in path.parents if parent != TREE)
 
@@ -359,6 +356,8 @@ def _start_forwarder(sockets: dict[str, str]) -> subprocess.Popen[bytes]:
         ["speckit-forward", *pairs],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        # Whoever connects to it must not be able to write into our own output by it.
+        stderr=subprocess.DEVNULL,
     )
     with pipe(process.stdout) as words:
         if words.readline().strip() != b"listening":
