@@ -75,6 +75,7 @@ What holds for `acme/shop`:
 | `pull_request.reviewers` |  | default | none |
 | `pull_request.team_reviewers` |  | default | none |
 | `pull_request.assignees` |  | default | none |
+| `allowed_hosts` |  | default | none but the agent's model |
 | `paths.implement` |  | default | implement is off |
 | `triggers.labels` | true | default |  |
 | `triggers.mentions` | true | default |  |
@@ -86,6 +87,9 @@ What holds for `acme/shop`:
 | `limits.runs_per_person` | 3 | the operator's settings |  |
 | `limits.run_timeout` | 3600 | the operator's settings |  |
 | `limits.commands_per_comment` | 10 | default |  |
+| `limits.tokens` |  | default | no limit |
+| `limits.cost` |  | default | no limit |
+| `limits.requests` |  | default | no limit |
 
 <!-- speckit-bot:reply=RUN-ID -->\
 """)
