@@ -13,8 +13,10 @@ from bot.configuration.source import ConfigurationSource, host_policy, operator_
 from bot.settings import Settings, SettingsError
 from bot.starting import hosts_of
 from db.allowed_hosts import AllowedHost
+from db.vocabulary import Phase
 from tests.bot.deliveries import SECRET
 from tests.bot.fake_repos import FakeRepo, FakeRepos
+from tests.bot.test_retrying import again_of, ended_at
 
 
 @pytest.fixture
@@ -177,3 +179,12 @@ async def test_where_nothing_is_allowed_a_wish_is_nothing(app_key: str, tmp_path
     assert kept == {"allowed_hosts": []}
     assert shown is not None
     assert shown[0] == "none"
+
+
+def test_a_retry_reaches_what_is_allowed_when_somebody_retries() -> None:
+    before = ended_at(Phase.SPECKIT_PLAN, arguments={"allowed_hosts": ["pypi.org"], "run_timeout": 60})
+    kept = again_of(before).arguments
+    assert "allowed_hosts" not in kept, "nobody asks for less than the operator allows any more"
+    assert kept["run_timeout"] == 60
+    kept = again_of(before, config="allowed_hosts: [registry.npmjs.org]").arguments
+    assert kept["allowed_hosts"] == ["registry.npmjs.org"]
