@@ -9,6 +9,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 LOOKUP_SECONDS = 5.0
+MOST_ADDRESSES = 3
 
 _NOT_FOR_AGENTS = tuple(
     ip_network(text)
@@ -29,19 +30,18 @@ class NotPublic(Exception):  # noqa: N818 - what a look-up came to
     """The name leads to no public address."""
 
 
-async def public_address(host: str, port: int) -> str:
-    """The first public address of ``host``. Raises LeadsNowhere and NotPublic."""
+async def public_addresses(host: str, port: int) -> list[str]:
+    """The public addresses of ``host``, at most three, the nearest first. Raises LeadsNowhere and NotPublic."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(LOOKUP_SECONDS):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, TimeoutError) as error:
         raise LeadsNowhere(type(error).__name__) from error
-    for *_, place in found:
-        address = str(place[0])
-        if is_public(address):
-            return address
-    raise NotPublic(host)
+    public = [address for *_, (address, *_) in found if is_public(str(address))]
+    if not public:
+        raise NotPublic(host)
+    return [str(address) for address in dict.fromkeys(public)][:MOST_ADDRESSES]
 
 
 def is_public(text: str) -> bool:

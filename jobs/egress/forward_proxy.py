@@ -26,7 +26,7 @@ OLDEST = (1, 11)
 """The first version with what is written into its configuration here, and one that Debian still corrects."""
 
 START_SECONDS = 10.0
-CONNECT_SECONDS = 20.0
+CONNECT_SECONDS = 10.0
 MOST_CLIENTS = 400
 IDLE_SECONDS = 120
 _PLACES = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin")
@@ -64,7 +64,6 @@ class ForwardProxy:
         self._path = path
         self._ports = sorted(set(ports))
         self._process: asyncio.subprocess.Process | None = None
-        self._folder: Path | None = None
         self._port = 0
         self._password = secrets.token_urlsafe(24)
         self._starting = asyncio.Lock()
@@ -99,9 +98,6 @@ class ForwardProxy:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-            self._folder = None
 
     async def _running(self) -> None:
         async with self._starting:
@@ -116,16 +112,20 @@ class ForwardProxy:
 
     async def _start(self) -> bool:
         self._port = _free_port()
-        self._folder = await asyncio.to_thread(self._write_configuration)
         # A worker that is killed takes it along (Linux, util-linux).
         with_worker = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        self._process = await asyncio.create_subprocess_exec(
-            *(*with_worker, self._path, "-d", "-c", str(self._folder / "tinyproxy.conf")),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        if await self._answers(self._process):
+        # Closed to others, for the password is in it; read once, and gone when the program listens.
+        with tempfile.TemporaryDirectory(prefix="speckit-egress-") as folder:
+            path = Path(folder) / "tinyproxy.conf"
+            await asyncio.to_thread(path.write_text, self._configuration())
+            self._process = await asyncio.create_subprocess_exec(
+                *(*with_worker, self._path, "-d", "-c", str(path)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            listens = await self._answers(self._process)
+        if listens:
             logger.info("forward_proxy_started")
             return True
         await self.close()
@@ -146,9 +146,7 @@ class ForwardProxy:
                     return process.returncode is None
         return False
 
-    def _write_configuration(self) -> Path:
-        """A folder with the configuration, closed to others: the password is in it."""
-        folder = Path(tempfile.mkdtemp(prefix="speckit-egress-"))
+    def _configuration(self) -> str:
         lines = [
             f"Port {self._port}",
             f"Listen {LOOPBACK}",
@@ -159,8 +157,7 @@ class ForwardProxy:
             "DisableViaHeader Yes",
             *(f"ConnectPort {port}" for port in self._ports),
         ]
-        (folder / "tinyproxy.conf").write_text("\n".join(lines) + "\n")
-        return folder
+        return "\n".join(lines) + "\n"
 
 
 def _free_port() -> int:

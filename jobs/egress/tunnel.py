@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from db.allowed_hosts import AllowedHost
-from jobs.egress.addresses import LeadsNowhere, NotPublic, public_address
+from jobs.egress.addresses import LeadsNowhere, NotPublic, public_addresses
 from jobs.egress.client_hello import NotOneName, read_hello
 from jobs.egress.forward_proxy import ForwardProxy, NoConnection
 from jobs.egress.limits import EgressLimits
@@ -16,6 +17,8 @@ from jobs.egress.requests import GRANTED, Asked, refusal, unavailable
 from jobs.egress.tally import Tally, shown
 
 _CHUNK = 1 << 16
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
@@ -35,13 +38,11 @@ class Spent(Exception):  # noqa: N818 - what happened to the allowance
     """The turn may send or receive no more."""
 
 
-async def tunnel(
-    asked: Asked, entry: AllowedHost, peer: tuple[asyncio.StreamReader, asyncio.StreamWriter], turn: Turn
-) -> None:
+async def tunnel(asked: Asked, entry: AllowedHost, peer: Streams, turn: Turn) -> None:
     """Serve one CONNECT that the list allows, to its end. ``peer`` is the agent's side."""
     reader, writer = peer
     try:
-        address = entry.address or await public_address(asked.host, entry.port)
+        addresses = [entry.address] if entry.address else await public_addresses(asked.host, entry.port)
     except NotPublic:
         turn.tally.refuse(asked.label)
         writer.write(refusal(shown(asked.label)))
@@ -60,20 +61,33 @@ async def tunnel(
     if name != asked.host:
         turn.tally.refuse(name)
         return
-    try:
-        out = await turn.proxy.connect(address, entry.port)
-    except NoConnection:
+    if (out := await _connected(turn.proxy, addresses, entry.port)) is None:
         return
     turn.tally.reach(asked.host)
     try:
         async with asyncio.timeout(turn.allowance.limits.tunnel_seconds):
             out[1].write(hello)
             await _both_ways(peer, out, turn.allowance)
-    except (TimeoutError, Spent):
-        writer.transport.abort()
-        out[1].transport.abort()
+    except Spent:
+        turn.tally.refuse(asked.host)
+        _cut(writer, out[1])
+    except TimeoutError:
+        _cut(writer, out[1])
     finally:
         out[1].close()
+
+
+def _cut(*writers: asyncio.StreamWriter) -> None:
+    for writer in writers:
+        writer.transport.abort()
+
+
+async def _connected(proxy: ForwardProxy, addresses: Sequence[str], port: int) -> Streams | None:
+    """To the first of the addresses that can be reached."""
+    for address in addresses:
+        with contextlib.suppress(NoConnection):
+            return await proxy.connect(address, port)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +100,8 @@ class Turn:
 
 
 async def _both_ways(
-    peer: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    out: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    peer: Streams,
+    out: Streams,
     allowance: Allowance,
 ) -> None:
     """Until both sides have ended, or one broke, or nothing moved for too long. Raises Spent and TimeoutError."""
