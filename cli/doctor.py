@@ -8,14 +8,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-import docker
-from docker.errors import DockerException, ImageNotFound
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -26,8 +23,9 @@ from bot.configuration.source import host_policy
 from bot.github.app_auth import AppAuth, AppInfo
 from bot.github.errors import GitHubError
 from bot.settings import Settings
-from cli.engine import DEFAULT_HOST, Reply, ask
+from cli import engine_checks
 from cli.errors import StartError
+from cli.findings import Finding, Ill
 from cli.manifest import manifest
 from cli.redis_server import own_redis
 from cli.serve import first_line, read_settings
@@ -41,25 +39,6 @@ CLOCK_SECONDS = 30
 """GitHub refuses a JWT from the future; ours is dated back by 60 s, so half of that is still safe."""
 _PATIENCE_SECONDS = 20
 _LEVELS = ("none", "read", "write", "admin")
-
-
-class Ill(Exception):  # noqa: N818 - the finding of a check
-    """What is wrong, and the cure."""
-
-    def __init__(self, detail: str, cure: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.cure = cure
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the answer. ``ok`` None: could not be looked at, because an earlier check failed."""
-
-    name: str
-    ok: bool | None
-    detail: str
-    cure: str = ""
 
 
 def examine(*, as_json: bool) -> int:
@@ -172,41 +151,6 @@ async def _ask_redis(url: str) -> str:
     return "; ".join(notes)
 
 
-async def _engine(settings: Settings) -> str:
-    host = settings.docker_host or DEFAULT_HOST
-
-    def look() -> str:
-        if (reply := ask(host)) is not Reply.ANSWERS:
-            cure = "start it, or: export DOCKER_HOST=$(make -s engine)"
-            if reply is Reply.REFUSES:
-                cure = "give this user the right to use it: sudo usermod -aG docker $USER"
-            raise Ill(f"the engine at {host} {reply.value}", cure)
-        with closing(docker.from_env(timeout=5)) as client:
-            version = client.version()
-        return f"Docker {version['Version']} at {host}"
-
-    try:
-        return await asyncio.to_thread(look)
-    except (DockerException, OSError, ValueError) as error:
-        raise Ill(f"the engine at {host} broke off: {first_line(error)}", "see its log") from None
-
-
-async def _job_image(settings: Settings) -> str:
-    def look() -> str:
-        if ask(settings.docker_host or DEFAULT_HOST) is not Reply.ANSWERS:
-            raise Ill(f"{settings.job_image}: not looked at, the engine does not answer", "see Docker engine")
-        with closing(docker.from_env(timeout=5)) as client:
-            image = client.images.get(settings.job_image)
-        return f"{settings.job_image} ({str(image.id)[:19]})"
-
-    try:
-        return await asyncio.to_thread(look)
-    except ImageNotFound:
-        raise Ill(f"{settings.job_image} is not on the engine", "make image, or correct SPECKIT_JOB_IMAGE") from None
-    except (DockerException, OSError, ValueError):
-        raise Ill(f"{settings.job_image}: the engine broke off", "see Docker engine") from None
-
-
 async def _artifact_root(settings: Settings) -> str:
     root = settings.artifact_root
 
@@ -294,8 +238,10 @@ _CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "database": _database,
     "migrations": _migrations,
     "Redis": _redis,
-    "Docker engine": _engine,
-    "job image": _job_image,
+    "Docker engine": engine_checks.engine,
+    "job image": engine_checks.job_image,
+    "user ids": engine_checks.user_ids,
+    "box": engine_checks.box,
     "artifact root": _artifact_root,
     "allowed hosts": _allowed_hosts,
 }
