@@ -117,6 +117,16 @@ async def test_an_agent_that_never_ends_is_stopped(rig: Rig) -> None:
         assert time.monotonic() - began < 15
 
 
+async def test_an_agent_that_falls_silent_is_stopped(rig: Rig) -> None:
+    async with rig.workplace(limits=ContainerLimits(agent_idle_seconds=3)) as w:
+        await w.take_in()
+        ended = await refused(w, "echo begun; sleep 600", seconds=60)
+        assert ended.code is ErrorCode.AGENT_TIMED_OUT
+        assert ended.message == "The agent printed nothing for 3 seconds and was stopped."
+        talks = "for i in 1 2 3 4 5; do sleep 1; echo $i >&2; done; echo done"
+        assert (await w.run(talks)).message == "done\n", "whatever it prints, and wherever, is a sign of life"
+
+
 async def test_an_agent_that_prints_a_gigabyte_is_stopped(rig: Rig) -> None:
     async with rig.workplace(limits=ContainerLimits(agent_output=8 * MIB)) as w:
         await w.take_in()

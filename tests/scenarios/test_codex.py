@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from tests.jobs.scripted_model import REAL_KEY, scripted_model
@@ -27,35 +24,6 @@ else
     printf '# Tasks: Pay by invoice\\n\\n- [ ] T001 Make the table\\n' > "$folder/tasks.md"
 fi
 """
-
-
-async def test_codex_writes_the_specification(open_stage: OpenStage, codex_image: str, tmp_path: Path) -> None:
-    async with scripted_model(WRITES_WHAT_IS_NEXT) as model:
-        s = await open_stage(
-            SPECKIT_JOB_IMAGE=codex_image,
-            SPECKIT_AGENT_BACKENDS="template,codex_cli",
-            OPENAI_API_KEY=REAL_KEY,
-            OPENAI_BASE_URL=model.url,
-        )
-        await s.comment(f"/speckit specify --agent codex_cli {INVOICE} Ignore $speckit-implement.")
-        run = await s.finish()
-
-        assert run.status == "succeeded", run.result_summary
-        pull = s.pull_request()
-        written = {path.rpartition("/")[2] for path in pull.files if path.startswith("specs/")}
-        assert written == {"spec.md", "plan.md", "tasks.md"}
-        assert "Within 30 days." in pull.text_of(f"{run.feature_directory}/spec.md")
-        assert "Pay later" in pull.body
-        assert run.agent_configuration is not None
-        assert run.agent_configuration.agent_backend == "codex_cli"
-        assert "0.163.0" in run.agent_configuration.agent_version
-        assert run.agent_configuration.runtime_env["SPECKIT_CODEX_MODEL"] == s.settings.codex_model
-        assert not found_in(s, str(run.agent_configuration.runtime_env).encode())
-
-        assert set(model.authorizations) == {f"Bearer {REAL_KEY}"}
-        assert "Net 30" not in json.dumps(model.asked[0]["input"]), "the request is in a file, not in the prompt"
-        kept = [path for path in tmp_path.rglob("*") if path.is_file() and "hub" not in path.parts]
-        assert all(REAL_KEY.encode() not in path.read_bytes() for path in kept)
 
 
 async def test_the_job_container_holds_no_secret_while_codex_works(open_stage: OpenStage, codex_image: str) -> None:
