@@ -153,6 +153,8 @@ class DockerContainers:
             "image_id": str(image["Id"]),
             "image_digest": str((image.get("RepoDigests") or [image["Id"]])[0]),
             "image_created": str(image.get("Created", "")),
+            "container_runtime": self._box.runtime or "the engine's own",
+            "inner_sandboxes": ", ".join(f"{agent}: {mode or 'none'}" for agent, mode in self._sandboxes.modes.items()),
             "engine_version": str(version.get("Version", "")),
             "engine_api_version": str(version.get("ApiVersion", "")),
             "kernel_version": str(version.get("KernelVersion", "")),
