@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -244,6 +245,32 @@ async def test_after_three_tries_it_is_a_failure(rig: Rig) -> None:
     assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.CLONE_FAILED)
     clone = await rig.state(run.run_id, Phase.GIT_CLONE)
     assert (clone.attempt, clone.status) == (3, TaskStatus.FAILED)
+
+
+async def test_an_agent_whose_model_is_busy_is_tried_once_more_and_not_too_soon(sqlite_rig: Rig) -> None:
+    for _ in range(2):
+        busy = TransientError(ErrorCode.AGENT_RATE_LIMITED, "running codex_cli: its model takes no more requests now.")
+        busy.retry_after = 0.5
+        sqlite_rig.world.at["agent:speckit_plan"].append(fails(busy))
+    begun = datetime.now(UTC)
+    told: list[Mapping[str, object]] = []
+    end_running = PhaseRunner.end_running
+
+    async def keep(self: PhaseRunner, status: TaskStatus, details: Mapping[str, object]) -> None:
+        told.append(details)
+        await end_running(self, status, details)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PhaseRunner, "end_running", keep)
+        run = await sqlite_rig.finished()
+    assert (run.status, run.error_code) == (RunStatus.FAILED, ErrorCode.AGENT_RATE_LIMITED)
+    plan = await sqlite_rig.state(run.run_id, Phase.SPECKIT_PLAN)
+    assert (plan.attempt, plan.status) == (2, TaskStatus.FAILED)
+    assert str(run.result_summary).startswith(
+        "The agent's model takes no more requests just now. Whoever runs this bot"
+    )
+    assert told[0]["summary"] == "The agent's model takes no more requests just now."
+    assert datetime.fromisoformat(str(told[0]["next_try_at"])) >= begun + timedelta(seconds=0.5)
 
 
 async def test_a_secret_in_an_errors_words_is_masked(sqlite_rig: Rig) -> None:
