@@ -49,6 +49,7 @@ image: setup ## build the image of the job container; again is instant while not
 
 bench: setup ## figures, as ratios
 	@$(PY) -m bench.webhook
+	@$(PY) -m bench.gateway
 	@$(BOT) engine run --image job -- $(PY) -m bench.overhead $(ARGS)
 
 docs: setup ## write the generated pages in docs/ anew: commands, the repository's configuration and its schema

@@ -12,11 +12,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Integer, Select, func, literal, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.budgets import NOTHING, BudgetState, Prices, SpendingRules, Spent, Tokens, asked_for
+from db.budgets import NOTHING, NOTHING_SPENT, BudgetState, Prices, SpendingRules, Spent, Tokens, asked_for
 from db.models import ModelUsage
 from db.models import SpecAutomationRun as Run
 from db.vocabulary import Phase
@@ -75,17 +75,32 @@ def _values(usage: NewUsage) -> dict[str, Any]:
     }
 
 
-async def spent_by_run(session: AsyncSession, run_id: UUID, prices: Prices) -> Spent:
-    """What the run spent, and every run whose work it took over: a retry does not begin with a new budget."""
+async def spent_so_far(
+    session: AsyncSession, run_id: UUID, repository_id: int, day: date, prices: Prices
+) -> tuple[Spent, Spent]:
+    """What the run spent, and every run whose work it took over: a retry does not begin with a new budget. And what all
+    runs of the repository spent on that day of UTC."""
     chain = select(Run.run_id, Run.retry_of).where(Run.run_id == run_id).cte("chain", recursive=True)
     # UNION, not UNION ALL: should runs ever name each other, it ends.
     chain = chain.union(select(Run.run_id, Run.retry_of).join(chain, Run.run_id == chain.c.retry_of))
-    return await _spent(session, ModelUsage.run_id.in_(select(chain.c.run_id)), prices)
+    by_run = ModelUsage.run_id.in_(select(chain.c.run_id))
+    by_day = (ModelUsage.repository_id == repository_id) & (ModelUsage.day == day)
+    # One question, because it is asked after every answer of a model.
+    rows = await session.execute(union_all(_sums(by_run, 0), _sums(by_day, 1)))
+    spent = [NOTHING_SPENT, NOTHING_SPENT]
+    for which, model, without_price, requests, read, cached, written, known in rows:
+        tokens = Tokens(int(read), int(cached), int(written))
+        # Where no price was known then, today's counts.
+        price = prices.get(model) if without_price else None
+        cost = price.of(tokens) if price is not None else float(known)
+        spent[which] += Spent(tokens.total, cost, int(requests))
+    return spent[0], spent[1]
 
 
-async def spent_on_day(session: AsyncSession, repository_id: int, day: date, prices: Prices) -> Spent:
-    """What all runs of a repository spent on a day of UTC."""
-    return await _spent(session, (ModelUsage.repository_id == repository_id) & (ModelUsage.day == day), prices)
+def _sums(where: ColumnElement[bool], which: int) -> Select[*tuple[Any, ...]]:
+    unpriced = ModelUsage.cost_usd.is_(None).label("unpriced")
+    sums = (func.coalesce(func.sum(getattr(ModelUsage, name)), 0) for name in _COUNTED if name != "refused_requests")
+    return select(literal(which, Integer), ModelUsage.model, unpriced, *sums).where(where).group_by("model", unpriced)
 
 
 async def budget_state(session: AsyncSession, run: Run, rules: SpendingRules, today: date) -> BudgetState | None:
@@ -93,23 +108,5 @@ async def budget_state(session: AsyncSession, run: Run, rules: SpendingRules, to
     budget = rules.run.at_most(asked_for(run.arguments))
     if not budget and not rules.repository_day:
         return None
-    return BudgetState(
-        budget,
-        await spent_by_run(session, run.run_id, rules.prices),
-        rules.repository_day,
-        await spent_on_day(session, run.repository_id, today, rules.prices),
-    )
-
-
-async def _spent(session: AsyncSession, where: ColumnElement[bool], prices: Prices) -> Spent:
-    """The sum. Where no price was known then, today's counts."""
-    unpriced = ModelUsage.cost_usd.is_(None)
-    sums = (func.coalesce(func.sum(getattr(ModelUsage, name)), 0) for name in _COUNTED if name != "refused_requests")
-    rows = await session.execute(select(ModelUsage.model, unpriced, *sums).where(where).group_by("model", unpriced))
-    spent = Spent()
-    for model, without_price, requests, read, cached, written, known in rows:
-        tokens = Tokens(int(read), int(cached), int(written))
-        price = prices.get(model) if without_price else None
-        cost = price.of(tokens) if price is not None else float(known)
-        spent += Spent(tokens.total, cost, int(requests))
-    return spent
+    spent, spent_today = await spent_so_far(session, run.run_id, run.repository_id, today, rules.prices)
+    return BudgetState(budget, spent, rules.repository_day, spent_today)

@@ -47,6 +47,28 @@ class _Call:
     body: bytes
 
 
+class _Meter:
+    """Counts one request, and what its answer takes as it passes. One that names no model costs nothing."""
+
+    def __init__(self, turn: OpenTurn, model: str, reader: UsageReader) -> None:
+        self._turn = turn
+        self._model = model
+        self._is_over = not model
+        self.reader = reader
+
+    def begin(self) -> None:
+        if self._model:
+            self._turn.account.asked(self._model)
+
+    async def end(self) -> None:
+        """No more is read of the answer. Once is enough."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._turn.account.answered(self._model, self.reader.end())
+        await self._turn.write()
+
+
 class Forwarder:
     """Knows the operator's keys, and no run."""
 
@@ -73,15 +95,12 @@ class Forwarder:
             judged = await self._judge(request, key, turn)
             if isinstance(judged, web.Response):
                 return judged
-            if not judged.model:
-                return await _forward(request, session, judged, UsageReader(judged.call.api))
-            turn.account.asked(judged.model)
-            reader = UsageReader(judged.call.api)
+            meter = _Meter(turn, judged.model, UsageReader(judged.call.api))
+            meter.begin()
             try:
-                return await _forward(request, session, judged, reader)
+                return await _forward(request, session, judged, meter)
             finally:
-                turn.account.answered(judged.model, reader.end())
-                await turn.write()
+                await meter.end()
 
     async def _judge(self, request: web.Request, key: str, turn: OpenTurn) -> _Call | web.Response:
         call = call_of(request.method, request.rel_url.raw_path)
@@ -111,7 +130,7 @@ class Forwarder:
 
 
 async def _forward(
-    request: web.Request, session: aiohttp.ClientSession, judged: _Call, reader: UsageReader
+    request: web.Request, session: aiohttp.ClientSession, judged: _Call, meter: _Meter
 ) -> web.StreamResponse:
     rules, endpoint = RULES[judged.call.api], judged.endpoint
     headers = {name: request.headers[name] for name in rules.passed if name in request.headers}
@@ -125,13 +144,14 @@ async def _forward(
             headers=headers,
             allow_redirects=False,
         ) as answer:
-            return await _stream(request, answer, reader)
+            return await _stream(request, answer, meter)
     except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("model endpoint did not answer", extra={"error": type(error).__name__})
         return refusal(502, "the model's endpoint did not answer", judged.call.api)
 
 
-async def _stream(request: web.Request, answer: aiohttp.ClientResponse, reader: UsageReader) -> web.StreamResponse:
+async def _stream(request: web.Request, answer: aiohttp.ClientResponse, meter: _Meter) -> web.StreamResponse:
+    reader = meter.reader
     reader.begin(answer.headers.get("content-type", ""))
     response = web.StreamResponse(
         status=answer.status,
@@ -143,6 +163,8 @@ async def _stream(request: web.Request, answer: aiohttp.ClientResponse, reader: 
         async for chunk in answer.content.iter_any():
             reader.see(chunk)
             await response.write(chunk)
+        # The agent has everything but the word that this is all: before it asks again, this answer is counted.
+        await meter.end()
         await response.write_eof()
     except ConnectionResetError:
         # The agent went away. What it asked for is paid for all the same.

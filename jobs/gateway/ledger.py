@@ -12,7 +12,7 @@ from db.budgets import Prices, asked_for
 from db.errors import RunNotFound
 from db.models import SpecAutomationRun
 from db.session import Database
-from db.usage import NewUsage, add_usage, spent_by_run, spent_on_day
+from db.usage import NewUsage, add_usage, spent_so_far
 from jobs.gateway.accounts import Standing
 
 
@@ -36,10 +36,5 @@ class DatabaseLedger:
             ).one_or_none()
             if run is None:
                 raise RunNotFound(run_id)
-            return Standing(
-                repository_id=run.repository_id,
-                day=day,
-                asked=asked_for(run.arguments),
-                run=await spent_by_run(session, run_id, self._prices),
-                repository_day=await spent_on_day(session, run.repository_id, day, self._prices),
-            )
+            spent, spent_today = await spent_so_far(session, run_id, run.repository_id, day, self._prices)
+            return Standing(run.repository_id, day, asked_for(run.arguments), spent, spent_today)

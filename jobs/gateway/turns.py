@@ -29,6 +29,9 @@ LAST_WORDS_SECONDS = 20.0
 LAST_ANSWERS_SECONDS = 10.0
 """How long answers may still take that nobody waits for any more."""
 
+WRITING_SECONDS = 0.25
+"""How long the end of an answer waits until its tokens are written."""
+
 log = logging.getLogger(__name__)
 
 
@@ -115,11 +118,12 @@ class OpenTurn:
             self._serving.discard(task)
 
     async def write(self) -> None:
-        """Write down what was counted. Whoever is cancelled meanwhile leaves the writing under way."""
+        """Write down what was counted. A slow database is not waited for, and whoever is cancelled meanwhile leaves the
+        writing under way."""
         writing = asyncio.create_task(self.account.try_to_write())
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
-        await asyncio.shield(writing)
+        await asyncio.wait({writing}, timeout=WRITING_SECONDS)
 
     async def end(self, *, at_once: bool) -> None:
         """No request comes any more: wait for the answers under way, or cut them, and write everything. Raises

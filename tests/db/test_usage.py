@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from db.budgets import Budget, Measure, Price, Prices, Spent, Tokens, asked_for, used_up
 from db.models import ModelUsage
 from db.session import Database
-from db.usage import NO_MODEL, NewUsage, add_usage, spent_by_run, spent_on_day
+from db.usage import NO_MODEL, NewUsage, add_usage, spent_so_far
 from db.vocabulary import Phase
 from tests.db.rows import count, execute, queued_run, read_run
 
@@ -44,7 +44,7 @@ async def add(database: Database, *rows: NewUsage) -> None:
 
 async def run_spent(database: Database, run_id: UUID, prices: Prices | None = None) -> Spent:
     async with database.transaction() as session:
-        return await spent_by_run(session, run_id, prices or {})
+        return (await spent_so_far(session, run_id, REPOSITORY, DAY, prices or {}))[0]
 
 
 async def rows(database: Database, run_id: UUID) -> list[ModelUsage]:
@@ -119,8 +119,8 @@ async def test_a_repositorys_day_is_what_all_its_runs_spent(database: Database) 
     one, two, elsewhere = [await queued_run(database) for _ in range(3)]
     await add(database, usage(one), usage(two), usage(two, day=date(2026, 11, 21)), usage(elsewhere, repository_id=12))
     async with database.transaction() as session:
-        assert await spent_on_day(session, REPOSITORY, DAY, {}) == Spent(240, 1.0, 2)
-        assert await spent_on_day(session, REPOSITORY, date(2026, 11, 20), {}) == Spent()
+        assert await spent_so_far(session, one, REPOSITORY, DAY, {}) == (Spent(120, 0.5, 1), Spent(240, 1.0, 2))
+        assert await spent_so_far(session, uuid4(), REPOSITORY, date(2026, 11, 20), {}) == (Spent(), Spent())
 
 
 async def test_usage_is_there_as_long_as_its_run(database: Database) -> None:
