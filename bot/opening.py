@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from uuid import UUID
 
@@ -78,7 +79,7 @@ class RunOpener:
             line = await runs_of_pull_request(session, talk.repository_id, number) if talk.on_pull_request else []
             questions = await open_questions(session, talk.repository_id, number) if talk.on_pull_request else None
         situation = Situation(talk, handling.config, self._offer, line, questions)
-        new = requested_run(situation, command, asked.index, asked.trigger)
+        new = await asyncio.to_thread(requested_run, situation, command, asked.index, asked.trigger)
         if isinstance(new, Refusal):
             handling.refuse(new.sentence)
             return

@@ -6,21 +6,24 @@ file changes no run that was accepted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.answering import matched_answers
+from bot.commands.hidden_text import HiddenKind, Shown, shown_markdown, shown_text
 from bot.commands.model import Place, RunCommand
 from bot.commands.table import COMMANDS_BY_VERB, DEFAULT_ROLES
 from bot.configuration.effective import EffectiveConfig
 from bot.conversation import Conversation
 from bot.reporting import refusals
+from db.allowed_hosts import HOSTS_ARGUMENT
 from db.budgets import ARGUMENT
 from db.models import SpecAutomationRun
 from db.records import Clarification
 from db.runs import NewRun
 from db.types import JsonObject
-from db.vocabulary import AGENT_PHASES_OF, MAIN_PHASES, Phase, Trigger, Verb
+from db.vocabulary import AGENT_PHASES_OF, HIDDEN_TEXT, MAIN_PHASES, Phase, Trigger, Verb
 
 ON_A_BRANCH = frozenset(
     {Verb.CLARIFY, Verb.PLAN, Verb.TASKS, Verb.CHECKLIST, Verb.ANALYZE, Verb.IMPLEMENT, Verb.REFINE}
@@ -65,12 +68,16 @@ class Refusal:
 
 
 def requested_run(situation: Situation, command: RunCommand, index: int, trigger: Trigger) -> NewRun | Refusal:
-    """The run a command asks for; ``index`` is its place among those of its comment."""
-    if (refusal := _refused(situation, command, trigger)) is not None:
+    """The run a command asks for; ``index`` is its place among those of its comment. It reads Markdown, and hostile
+    people write some that takes up to a second: off the event loop with it."""
+    text = _text(situation.conversation, command)
+    if (refusal := _refused(situation, command, trigger, text.text)) is not None:
         return Refusal(refusal)
     arguments = _arguments(situation, command)
     if isinstance(arguments, str):
         return Refusal(arguments)
+    if hidden := _hidden_in(text, arguments):
+        arguments[HIDDEN_TEXT] = hidden
     talk, config = situation.conversation, situation.config
     goes_on = situation.origin if talk.on_pull_request else None
     project = (goes_on.project if goes_on else command.project or config.project) or None
@@ -88,7 +95,7 @@ def requested_run(situation: Situation, command: RunCommand, index: int, trigger
         requested_by=talk.actor,
         requested_by_id=talk.actor_id,
         base_branch=goes_on.base_branch if goes_on else command.base or config.base_branch,
-        requested_spec_input=_text(talk, command),
+        requested_spec_input=text.text,
         until_phase=command.until if command.verb in {Verb.SPECIFY, Verb.PLAN} else None,
         dry_run=command.dry_run,
         requested_agent=command.agent,
@@ -149,7 +156,7 @@ def same_request(new: NewRun, run: SpecAutomationRun, default_branch: str) -> bo
     )
 
 
-def _refused(situation: Situation, command: RunCommand, trigger: Trigger) -> str | None:
+def _refused(situation: Situation, command: RunCommand, trigger: Trigger, text: str) -> str | None:
     talk, config, offer, verb = situation.conversation, situation.config, situation.offer, command.verb.value
     if (why := not_here(talk.place, config, verb, offer.prefix)) is not None:
         return why
@@ -163,7 +170,7 @@ def _refused(situation: Situation, command: RunCommand, trigger: Trigger) -> str
         return refusals.agent_not_allowed(command.agent, offer.agents)
     if (why := _model_refused(situation, command)) is not None:
         return why
-    if command.verb is Verb.SPECIFY and not _text(talk, command).strip():
+    if command.verb is Verb.SPECIFY and not text.strip():
         return refusals.trigger_without_text(trigger, verb, offer.prefix)
     if talk.section is not None and command.verb is Verb.REFINE and not _is_in_a_document(talk.section):
         return refusals.not_a_section(str(talk.section["path"]), offer.prefix)
@@ -184,11 +191,23 @@ def _is_in_a_document(section: JsonObject) -> bool:
     return section["line"] is not None and str(section["path"]).rpartition("/")[2] in DOCUMENTS
 
 
-def _text(talk: Conversation, command: RunCommand) -> str:
+def _text(talk: Conversation, command: RunCommand) -> Shown:
     """What was asked for. On an issue the issue itself may be it, as it was when the command was given."""
     if command.text or command.verb is not Verb.SPECIFY or talk.on_pull_request:
-        return command.text
-    return f"{talk.issue_title}\n\n{talk.issue_body}".strip()
+        return shown_text(command.text).after({HiddenKind.HTML_COMMENT: command.hidden_comments})
+    title, body = shown_text(talk.issue_title), shown_markdown(talk.issue_body)
+    return Shown(f"{title.text}\n\n{body.text}".strip(), body.after(title.hidden).hidden)
+
+
+def _hidden_in(text: Shown, arguments: JsonObject) -> JsonObject:
+    """What was left out of the text, and of the answers, from which it is taken here."""
+    hidden = Counter(text.hidden)
+    for answered in arguments.get("answers", ()):
+        for key in ("question", "answer"):
+            shown = shown_text(str(answered[key]))
+            answered[key] = shown.text
+            hidden.update(shown.hidden)
+    return dict(hidden)
 
 
 def _arguments(situation: Situation, command: RunCommand) -> JsonObject | str:
@@ -202,6 +221,7 @@ def _arguments(situation: Situation, command: RunCommand) -> JsonObject | str:
         "retention_days": config.retention_days,
         **_agents_and_models(situation, command),
         **budget_of(config),
+        **hosts_of(config),
     }
     wanted = config.pull_request
     arguments["pull_request"] = {
@@ -231,6 +251,11 @@ def _arguments(situation: Situation, command: RunCommand) -> JsonObject | str:
         case _:
             pass
     return arguments
+
+
+def hosts_of(config: EffectiveConfig) -> JsonObject:
+    """The hosts that a run's agents may reach, where somebody asks for less than the operator allows."""
+    return {HOSTS_ARGUMENT: list(config.allowed_hosts)} if config.allowed_hosts is not None else {}
 
 
 def budget_of(config: EffectiveConfig) -> JsonObject:

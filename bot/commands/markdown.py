@@ -26,6 +26,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
 
+from bot.commands.hidden_html import Seen, seen_in_block, seen_in_paragraph
+
 # The line ends of CommonMark; str.splitlines() knows more.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -34,6 +36,8 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 _NESTING = 40
 _MARK = "\ue000"
+# No text holds one: lines_of() replaces them.
+_QUOTE_MARK = "\ud800"
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
 
 # markdown-it needs quadratic time for nested open brackets. No person writes that many into one paragraph; whoever
@@ -191,46 +195,63 @@ class Comment:
                 between_quotes[-1] = (between_quotes[-1][0], end)
         if not between_quotes:
             return None
-        return "\n".join(self.visible_text(start, 0, end) for start, end in between_quotes if start < end)
+        return "\n".join(self.visible_text(start, 0, end).text for start, end in between_quotes if start < end)
 
-    def visible_text(self, line: int, column: int, end: int) -> str:
-        """The text from ``column`` of ``line`` up to line ``end``, without its HTML comments.
+    def visible_text(self, line: int, column: int, end: int) -> Seen:
+        """The text from ``column`` of ``line`` up to line ``end``, without what its HTML hides.
 
-        GitHub hides those from people, so they are no part of a request. In code they are visible and stay.
+        GitHub hides that from people, so it is no part of a request. In code it is visible and stays.
         """
         lines = [self._written[line][column:], *self._written[line + 1 : end]]
-        if not any("<!--" in text for text in lines):
-            return "\n".join(lines)
+        if not any("<" in text for text in lines):
+            return Seen("\n".join(lines), 0)
         parts: list[str] = []
-        position = line
+        hidden, until, position = 0, None, line
         touched = bisect_right(self._hiding, line, key=lambda segment: segment.end)
-        for start, stop, kind in self._hiding[touched:]:
+        for start, stop, kind, quotes in self._hiding[touched:]:
             if start >= end:
                 break
             first, last = max(start, position), min(stop, end)
-            parts.extend(lines[position - line : first - line])
-            segment = "\n".join(lines[first - line : last - line])
-            parts.append(_HTML_COMMENT.sub("", segment) if kind == "html_block" else _without_inline_comments(segment))
+            if until is None:
+                parts.extend(lines[position - line : first - line])
+            segment = "\n".join(_quotes_marked(lines[first - line : last - line], quotes))
+            seen = seen_in_block(segment, until) if kind == "html_block" else seen_in_paragraph(segment, until)
+            until = seen.until
+            parts.append(seen.text.replace(_QUOTE_MARK, ">"))
+            hidden += seen.hidden
             position = last
-        parts.extend(lines[position - line :])
-        return "\n".join(parts)
+        if until is None:
+            parts.extend(lines[position - line :])
+        return Seen("\n".join(parts), hidden)
 
 
 class _Segment(NamedTuple):
-    """The lines from ``start`` up to ``end`` that may hide an HTML comment, and the kind of token they come from."""
+    """The lines from ``start`` up to ``end`` that may hide something, the kind of token they come from, and in how many
+    quotes they stand."""
 
     start: int
     end: int
     kind: str
+    quotes: int
 
 
 def _segments(tokens: Sequence[Token]) -> Iterator[_Segment]:
     """The segments of a comment in order; none overlaps another."""
-    position = 0
+    position = quotes = 0
     for token in tokens:
+        quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
         if token.type in {"inline", "html_block"} and token.map is not None and token.map[0] >= position:
-            yield _Segment(token.map[0], token.map[1], token.type)
+            yield _Segment(token.map[0], token.map[1], token.type, quotes)
             position = token.map[1]
+
+
+def _quotes_marked(lines: Sequence[str], quotes: int) -> Sequence[str]:
+    """The lines with another sign for the ``>`` of so many quotes, which is no end of a tag."""
+    if not quotes:
+        return lines
+    before = re.compile(rf"(?:[ \t]*(?:(?:[-*+]|\d{{1,9}}[.)])[ \t]+)*>){{0,{quotes}}}")
+    marks = (len(found[0]) if (found := before.match(text)) else 0 for text in lines)
+    return [text[:end].replace(">", _QUOTE_MARK) + text[end:] for text, end in zip(lines, marks, strict=True)]
 
 
 def _without_footnotes(lines: Sequence[str]) -> Iterator[str]:
@@ -301,28 +322,3 @@ def _marks_in_plain_text(children: Sequence[Token], held: Counter[str]) -> Itera
             _count_tags(child.content[:64], _HOLDING_SPANS, spans)
         elif child.type == "text" and not spans.total() and not held.total():
             yield from (int(number) for number in _MARKED.findall(child.content))
-
-
-def _without_inline_comments(text: str) -> str:
-    """One paragraph without its HTML comments; backslash escapes and code spans are respected."""
-    runs: dict[int, list[int]] = {}
-    for run in re.finditer("`+", text):
-        runs.setdefault(len(run[0]), []).append(run.start())
-    kept: list[str] = []
-    copied = position = 0
-    opener = re.compile(r"\\.|`+|<!--", re.DOTALL)
-    while found := opener.search(text, position):
-        position = found.end()
-        if found[0].startswith("`"):
-            same = runs.get(len(found[0]), [])
-            closing = bisect_left(same, position)
-            if closing < len(same):
-                position = same[closing] + len(found[0])
-        elif found[0] == "<!--":
-            comment = re.compile(r"<!---?>").match(text, found.start())
-            end = comment.end() if comment else text.find("-->", position) + 3
-            if end < position:
-                break
-            kept.append(text[copied : found.start()])
-            copied = position = end
-    return "".join(kept) + text[copied:]

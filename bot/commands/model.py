@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from db.vocabulary import Phase, Verb
@@ -45,6 +45,7 @@ class RunCommand:
     """Open a run. What the verb does not take keeps its default; None means that the person named nothing.
 
     ``until`` is the last agent phase to go through, ``project`` a folder of the repository without a slash at its ends.
+    ``hidden_comments`` is how many HTML comments were left out of what was written.
     """
 
     verb: Verb
@@ -57,6 +58,7 @@ class RunCommand:
     project: str | None = None
     answers: tuple[Answer, ...] = ()
     accept_recommended: bool = False
+    hidden_comments: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ A mistake is a ParseProblem.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from bot.commands.answers import ANSWERS_EXAMPLE, NoAnswers, read_answers
@@ -42,7 +43,7 @@ def parse(body: str, prefix: str = DEFAULT_PREFIX, mention: str | None = None) -
 
     ``body`` is what GitHub sent: any line ends, at most 65,536 characters. ``prefix`` is the setting
     ``SPECKIT_COMMAND_PREFIX``: commands that begin otherwise belong to somebody else. ``mention`` is the slug of the
-    App: its mention and a verb are a command too. Texts come without HTML comments, NUL and surrounding blank lines,
+    App: its mention and a verb are a command too. Texts come without what HTML hides, NUL and surrounding blank lines,
     with LF line ends, else as written. Takes a few milliseconds for what people write and up to a second of CPU for
     hostile comments: off the event loop with it.
     """
@@ -89,9 +90,10 @@ def _read(comment: Comment, line: str, start: Start, end: int) -> ParsedCommand:
     try:
         flags, column = read_flags(spec, line, start.column)
         # What stands below a verb that takes no text is talk.
-        text = cleaned(comment.visible_text(start.line, column, start.line + 1 if spec.text == "none" else end))
+        seen = comment.visible_text(start.line, column, start.line + 1 if spec.text == "none" else end)
+        text = cleaned(seen.text)
         if spec.verb in set(Verb):
-            return _run_command(spec, flags, text)
+            return replace(_run_command(spec, flags, text), hidden_comments=seen.hidden)
         return _command_about_runs(spec, _argument(spec, text))
     except Mistake as found:
         return found.problem

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from bot.pages.plain_text import readable
+from bot.reporting.hidden_text import hidden_by_kind
 from bot.reporting.network_report import host_counts
 from bot.reporting.spending import Spending, budget_words, by_model, spending_in_all, tokens_words, usd
 from db.budgets import BudgetState
@@ -268,6 +269,8 @@ def _facts(run: SpecAutomationRun, github_web_url: str, now: datetime) -> list[F
     if (agent := run.agent_configuration) is not None:
         facts.append(Fact("Agent", readable(f"{agent.agent_backend} {agent.agent_version}")))
         facts.append(Fact("Spec Kit", readable(agent.prompt_pack_version)))
+    if hidden := hidden_by_kind(run):
+        facts.append(Fact("Hidden text", f"left out of what the agent read: {hidden}"))
     if run.dry_run:
         facts.append(Fact("Dry run", "nothing is pushed"))
     if run.worker_hostname:

@@ -6,6 +6,7 @@ from bot.github.markers import run_marker
 from bot.reporting import run_facts, sanitize
 from bot.reporting.failure_advice import advice
 from bot.reporting.headline import headline
+from bot.reporting.hidden_text import hidden_sentence
 from bot.reporting.network_report import network_report
 from bot.reporting.next_commands import next_steps
 from bot.reporting.phase_report import phase_table, small_print, summaries
@@ -26,6 +27,7 @@ def summary_parts(run: SpecAutomationRun, view: RunView) -> list[str]:
     parts = [
         headline(run, view),
         _asked(run),
+        hidden_sentence(run),
         *_particulars(run, view),
         phase_table(run),
         network_report(run),

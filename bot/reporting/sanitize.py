@@ -20,6 +20,8 @@ from typing import NamedTuple
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from bot.commands.hidden_text import PICTURE
+
 LONGEST_LINE = 4_000
 """The most characters that one line shows; what is longer belongs into quoted_block()."""
 
@@ -47,8 +49,7 @@ _BLANK = re.compile(
 )
 # What is invisible alone but makes one picture of several: the joiner, and the selector of the coloured form.
 _JOINERS = "\u200d\ufe0f"
-_PICTURE = "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
-_JOINED = re.compile(f"{_PICTURE}\ufe0f?(?:\u200d{_PICTURE}\ufe0f?)*|[0-9#*]\ufe0f\u20e3|(?P<stray>[{_JOINERS}])")
+_JOINED = re.compile(f"{PICTURE}\ufe0f?(?:\u200d{PICTURE}\ufe0f?)*|[0-9#*]\ufe0f\u20e3|(?P<stray>[{_JOINERS}])")
 
 # What GitHub acts on. Numbers and words are hashes too if they are long enough: whether there is such a commit is
 # nothing we know. Escaping a dollar does not keep GitHub from making a formula of what follows.

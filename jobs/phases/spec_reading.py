@@ -24,6 +24,10 @@ LONGEST_REQUIREMENT = 400
 _MARK = "[NEEDS CLARIFICATION"
 _HEADING = re.compile(r"# +(?:Feature Specification:)? *(.*)")
 _STORY = re.compile(r"### +User Story +\d+ *[-–—:](.*)")
+# Invisible, though Python calls them printable: fillers and what chooses the form of a character.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0\ufe00-\ufe0e\U000e0100-\U000e01ef]"
+)
 _REQUIREMENT = re.compile(r"[ \t]*[-*][ \t]+\*\*((?:FR|SC)-\d{1,6}[a-z]?):?\*\*:?(.*)", re.IGNORECASE)
 
 
@@ -93,5 +97,6 @@ def requirements(text: str) -> list[dict[str, str]]:
 def one_line(text: str, length: int) -> str:
     """The text without what cannot be shown, on one line of at most ``length`` characters."""
     # Nobody needs more than the beginning, and not all of it may be kept.
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 8 * length]).split())
+    seen = _UNSEEN.sub("", text[: 8 * length])
+    line = " ".join("".join(c if c.isprintable() else " " for c in seen).split())
     return line if len(line) <= length else line[: length - 1] + "…"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from db.vocabulary import ErrorCode, Phase
+from db.vocabulary import HIDDEN_TEXT, ErrorCode, Phase
 from jobs.errors import AppError, PipelineError, UserError
 from jobs.patches import Patch, judge, parse_patch
 from jobs.patches.policy import show
@@ -53,6 +53,8 @@ class SpecKit:
         before = await _documents(attempt, room)
         assignment = assign(request, attempt.phase, room.feature_directory, before, self.agent.integration)
         command = replace(assignment.command, attempt=attempt.number)
+        if command.text or command.answers:
+            _note_hidden_text(attempt, request)
         await self.folder.keep_prompt(
             attempt, self.redactor.redact(prompt_text(room.job.command_for(self.agent, command)))
         )
@@ -116,6 +118,12 @@ class SpecKit:
             return value
 
         return {name: masked(value) for name, value in details.items()}
+
+
+def _note_hidden_text(attempt: Attempt, request: RunRequest) -> None:
+    """What was left out of the text that this phase gets."""
+    if hidden := request.arguments.get(HIDDEN_TEXT):
+        attempt.notes[HIDDEN_TEXT] = hidden
 
 
 async def _documents(attempt: Attempt, room: Room) -> Mapping[str, bytes]:
