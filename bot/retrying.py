@@ -6,12 +6,15 @@ A run that is over stays over. A retry is a new run that takes over what the old
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.commands.model import RunCommand
 from bot.configuration.effective import EffectiveConfig
 from bot.conversation import Conversation
 from bot.reporting import refusals
-from bot.starting import Refusal, command_key, publishes
+from bot.starting import Refusal, budget_of, command_key, hosts_of, publishes
+from db.allowed_hosts import HOSTS_ARGUMENT
+from db.budgets import ARGUMENT
 from db.models import SpecAutomationRun
 from db.runs import NewRun
 from db.types import JsonObject
@@ -65,7 +68,13 @@ def retry(
         return Refusal(refusals.repository_archived(talk.repository))
     if run.pull_request_number is not None and talk.on_pull_request and not talk.is_open:
         return Refusal(refusals.pull_request_closed("retry", prefix))
-    return _new_run(run, phase, talk, index)
+    return replace(_new_run(run, phase, talk, index), arguments=_arguments(run, config))
+
+
+def _arguments(run: SpecAutomationRun, config: EffectiveConfig) -> JsonObject:
+    """Those of the run, but for what may be spent and reached: whoever gave more and retries means what holds now."""
+    kept = {name: value for name, value in (run.arguments or {}).items() if name not in {ARGUMENT, HOSTS_ARGUMENT}}
+    return {**kept, **budget_of(config), **hosts_of(config)}
 
 
 def _new_run(run: SpecAutomationRun, phase: Phase | None, talk: Conversation, index: int) -> NewRun:
