@@ -240,6 +240,7 @@ _CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "Redis": _redis,
     "Docker engine": engine_checks.engine,
     "job image": engine_checks.job_image,
+    "agents": engine_checks.agents,
     "user ids": engine_checks.user_ids,
     "box": engine_checks.box,
     "artifact root": _artifact_root,

@@ -8,9 +8,9 @@ from contextlib import closing
 from typing import TypeVar
 
 import docker
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import APIError, ContainerError, DockerException, ImageNotFound
 
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from cli.engine import DEFAULT_HOST, Reply, ask
 from cli.findings import Ill
 from cli.serve import first_line
@@ -67,6 +67,45 @@ async def job_image(settings: Settings) -> str:
     return await _looked(settings, settings.job_image, look)
 
 
+async def agents(settings: Settings) -> str:
+    """Each agent that people may ask for is in the job image, and tells its version."""
+    try:
+        wanted = agents_of(settings)
+    except SettingsError as error:
+        raise Ill(str(error), "see docs/configuration.md, Agents") from None
+
+    def look(client: docker.DockerClient) -> str:
+        client.images.get(settings.job_image)
+        found = [f"{name}: {_version_of(client, settings.job_image, agent)}" for name, agent in wanted.items()]
+        if lacking := [name for name, version in zip(wanted, found, strict=True) if version.endswith(": ")]:
+            raise Ill(
+                f"{settings.job_image} has no program of {', '.join(lacking)} that works",
+                "build one that has, with images/build, and set SPECKIT_JOB_IMAGE; or take the agent out of "
+                "SPECKIT_AGENT_BACKENDS",
+            )
+        return ", ".join(found)
+
+    return await _looked(settings, "agents", look)
+
+
+def _version_of(client: docker.DockerClient, image: str, agent: Agent) -> str:
+    """The first line its program prints when asked for its version; empty where there is none that works."""
+    try:
+        printed: bytes = client.containers.run(
+            image,
+            list(agent.version_argv()),
+            remove=True,
+            network_mode="none",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            read_only=True,
+            tmpfs={"/home/agent": "uid=1000,gid=1000,mode=0700", "/tmp": ""},  # noqa: S108 - in a container
+        )
+    except (ContainerError, APIError):
+        return ""
+    return next((line.strip()[:100] for line in printed.decode("utf-8", "replace").splitlines() if line.strip()), "")
+
+
 async def user_ids(settings: Settings) -> str:
     """Whether the engine remaps them, which is a setting of its own."""
 
@@ -88,8 +127,8 @@ async def box(settings: Settings) -> str:
     """A job container as runs get it proves that it is closed; which inner sandbox of an agent works in it."""
     await _looked(settings, "the box", lambda client: client.images.get(settings.job_image))
     try:
-        agents = agents_of(settings)
-    except ValueError as error:
+        made = agents_of(settings)
+    except SettingsError as error:
         raise Ill(f"no agent to make one for: {error}", "see settings") from None
     try:
         containers = DockerContainers(
@@ -99,8 +138,8 @@ async def box(settings: Settings) -> str:
             box=box_settings(settings),
         )
         try:
-            modes = await containers.find_sandboxes(agents.values())
-            checks = await containers.prove(_first_with(modes, agents) or agents[settings.default_agent])
+            modes = await containers.find_sandboxes(made.values())
+            checks = await containers.prove(_first_with(modes, made) or made[settings.default_agent])
         finally:
             containers.close()
     except PipelineError as error:

@@ -107,7 +107,10 @@ def engine_status(as_json: Annotated[bool, typer.Option("--json", help="Print on
 @engine.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def engine_run(
     context: typer.Context,
-    image: Annotated[list[str] | None, typer.Option(help="Build this image first: job, all, or agents like codex,claude. Repeatable.")] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(help="Build this image first: job, all, or agents like codex,claude. Repeatable."),
+    ] = None,
 ) -> None:
     """Run a command with DOCKER_HOST set: speckit-bot engine run -- docker info."""
     from cli.engine import run_with_engine

@@ -355,22 +355,18 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 
 def agents_of(settings: Settings) -> Mapping[str, Agent]:
-    """The agents of the operator's whitelist. Raises ValueError, in one line for the operator."""
+    """The agents of the operator's whitelist. Raises SettingsError."""
     custom = settings.custom_agent
-    return make_agents(
-        backends=settings.agent_backends,
-        models=settings.own_models,
-        custom=None
-        if custom is None
-        else CustomDescription(
-            argv=custom.argv,
-            version_argv=custom.version_argv,
-            integration=custom.integration,
-            environment=custom.environment,
-            api=ModelApi(custom.api) if custom.api is not None else None,
-            model=custom.model,
-        ),
-    )
+    described = None
+    if custom is not None:
+        api = ModelApi(custom.api) if custom.api is not None else None
+        described = CustomDescription(
+            custom.argv, custom.version_argv, custom.integration, custom.environment, api, custom.model
+        )
+    try:
+        return make_agents(backends=settings.agent_backends, models=settings.own_models, custom=described)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _doorbell(queue: RunQueue) -> WakeNext:

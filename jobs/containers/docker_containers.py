@@ -155,6 +155,7 @@ class DockerContainers:
             "image_created": str(image.get("Created", "")),
             "container_runtime": self._box.runtime or "the engine's own",
             "inner_sandboxes": ", ".join(f"{agent}: {mode or 'none'}" for agent, mode in self._sandboxes.modes.items()),
+            **_versions_in(image),
             "engine_version": str(version.get("Version", "")),
             "engine_api_version": str(version.get("ApiVersion", "")),
             "kernel_version": str(version.get("KernelVersion", "")),
@@ -325,6 +326,16 @@ class DockerContainers:
         except APIError:
             # 409: its removal is already in progress.
             await asyncio.sleep(0.05)
+
+
+def _versions_in(image: Mapping[str, Any]) -> Mapping[str, str]:
+    """What the image says is in it: Spec Kit, and the CLI of each agent."""
+    labels = (image.get("Config") or {}).get("Labels") or {}
+    return {
+        f"image_{name.removeprefix(f'{LABEL}.').replace('.', '_')}": str(value)
+        for name, value in sorted(labels.items())
+        if name.startswith((f"{LABEL}.agent.", f"{LABEL}.specify"))
+    }
 
 
 def _inspect_image(client: docker.APIClient, image: str) -> Mapping[str, Any]:

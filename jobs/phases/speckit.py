@@ -93,7 +93,10 @@ class SpecKit:
             await self.folder.keep_patch(attempt, await asyncio.to_thread(self.redactor.redact, content))
             raise
         await self.folder.keep_patch(attempt, content)
-        await _check_output(attempt, room, assignment, patch)
+        try:
+            await _check_output(attempt, room, assignment, patch)
+        except UserError as error:
+            raise _with_last_words(error, report) from None
         return made
 
     def _check_exit(self, report: AgentReport) -> None:
@@ -167,6 +170,13 @@ async def _check_output(attempt: Attempt, room: Room, assignment: Assignment, pa
         raise UserError(ErrorCode.AGENT_NO_OUTPUT, f"The agent left `{path}` empty.")
     if template and content.strip() == room.templates.get(template, b"").strip():
         raise UserError(ErrorCode.AGENT_NO_OUTPUT, f"The agent left `{path}` as Spec Kit's unfilled template.")
+
+
+def _with_last_words(error: UserError, report: AgentReport) -> UserError:
+    """Often the agent itself says why it did nothing."""
+    if not report.message:
+        return error
+    return UserError(error.code, f"{error.message} Its last words: {report.message}")
 
 
 def recall(phase: Phase, patch: bytes, details: Details) -> Checkpoint:

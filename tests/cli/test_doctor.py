@@ -77,6 +77,7 @@ async def test_what_is_well_is_said_to_be_well_and_an_absent_engine_is_named(git
         "Redis",
         "Docker engine",
         "job image",
+        "agents",
         "user ids",
         "box",
         "artifact root",
@@ -87,7 +88,7 @@ async def test_what_is_well_is_said_to_be_well_and_an_absent_engine_is_named(git
         "events",
     ]
     ill = {name for name, check in checks.items() if not check["ok"]}
-    assert ill == {"Docker engine", "job image", "user ids", "box"}
+    assert ill == {"Docker engine", "job image", "agents", "user ids", "box"}
     assert "does not answer" in checks["Docker engine"]["detail"]
     assert "make -s engine" in checks["Docker engine"]["cure"]
     assert checks["App key"]["detail"] == "GitHub knows the App as speckit (id 4711)"

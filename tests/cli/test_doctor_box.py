@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from cli.doctor import examine
 
 pytestmark = pytest.mark.engine
-NAMES = ("Docker engine", "job image", "user ids", "box")
+NAMES = ("Docker engine", "job image", "agents", "user ids", "box")
 
 
 @pytest.fixture
@@ -43,7 +44,8 @@ async def test_the_box_is_tried_and_so_is_the_agents_own_sandbox(
     on_engine: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], engine: docker.DockerClient
 ) -> None:
     checks = await asked(capsys)
-    assert [checks[name]["ok"] for name in NAMES] == [True] * 4, checks
+    assert [checks[name]["ok"] for name in NAMES] == [True] * len(NAMES), checks
+    assert re.fullmatch(r"template: \S.*, codex_cli: codex-cli [\d.]+", checks["agents"]["detail"])
     told = checks["box"]["detail"]
     assert told.startswith("closed: canary, host folders, environment, network, names, writing, privileges")
     # In a container of this shape codex's own sandbox finds no user namespaces; told before anybody pays for it.
@@ -71,3 +73,13 @@ async def test_a_runtime_and_user_ids_that_the_engine_does_not_have_are_told_wit
     assert "no-such-runtime" in checks["box"]["detail"]
     assert checks["job image"]["ok"]
     assert "may come to mean" not in checks["job image"]["detail"]
+
+
+async def test_an_agent_whose_program_is_not_in_the_image_is_named(
+    on_engine: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], job_image: str
+) -> None:
+    on_engine.setenv("SPECKIT_JOB_IMAGE", job_image)
+    checks = await asked(capsys)
+    assert not checks["agents"]["ok"]
+    assert checks["agents"]["detail"] == f"{job_image} has no program of codex_cli that works"
+    assert checks["agents"]["cure"].startswith("build one that has, with images/build, and set SPECKIT_JOB_IMAGE")
