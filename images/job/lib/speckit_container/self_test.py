@@ -13,7 +13,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from speckit_container import syscall_filter
 from speckit_container.programs import collect
@@ -26,6 +26,9 @@ INIT_NAMES = frozenset({"docker-init", "tini", "init"})
 KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 KERNEL_TYPES = frozenset({"proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "tmpfs"})
 OWN_MEMORY = frozenset({"/tmp", "/home/agent", "/work", "/baseline"})  # noqa: S108 - in a container of its own
+PLAIN_DEVICES = frozenset({"/null", "/zero", "/full", "/random", "/urandom", "/tty"})
+"""An engine that remaps user ids may make no devices: it mounts these of the machine's, which hold nothing."""
+
 DISKS = frozenset({"ext4", "xfs", "btrfs", "zfs", "overlay", "9p", "virtiofs", "nfs", "nfs4", "cgroup", "cgroup2"})
 DEVICES = ("kvm", "mem", "kmsg", "fuse", "net/tun", "vsock", "vhost-vsock", "vhost-net", "mapper/control", "dri")
 ANY_ADDRESS = "192.0.2.1"
@@ -98,28 +101,37 @@ def _files_below(mount: str) -> Iterator[str]:
             yield f"{folder}/{name}"
 
 
-def _mounts() -> list[tuple[str, str, str]]:
-    """(mount point, options, type) of everything that is mounted: proc(5), mountinfo."""
+class Mount(NamedTuple):
+    """A line of proc(5)'s mountinfo: ``root`` is the part of the file system that is mounted."""
+
+    place: str
+    root: str
+    options: str
+    kind: str
+
+
+def _mounts() -> list[Mount]:
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split(" ")
         after = fields.index("-")
-        found.append((fields[4].replace("\\040", " "), fields[5], fields[after + 1]))
+        found.append(Mount(fields[4].replace("\\040", " "), fields[3], fields[5], fields[after + 1]))
     return found
 
 
 def _foreign_mounts() -> list[str]:
     """Where something of the machine's is mounted. The root is the image's; writing there is a check of its own."""
-    return [place for place, _, kind in _mounts() if not _is_the_containers(place, kind)]
+    return [mount.place for mount in _mounts() if not _is_the_containers(mount)]
 
 
-def _is_the_containers(place: str, kind: str) -> bool:
+def _is_the_containers(mount: Mount) -> bool:
+    place, kind = mount.place, mount.kind
     if place == "/" or place.rpartition("/")[2] in INIT_NAMES:
         return True
     if place in OWN_MEMORY:
         return kind == "tmpfs"
     inside = any(place == folder or place.startswith(f"{folder}/") for folder in KERNEL_FOLDERS)
-    return inside and kind in KERNEL_TYPES
+    return inside and (kind in KERNEL_TYPES or (kind == "devtmpfs" and mount.root in PLAIN_DEVICES))
 
 
 def _host_folders() -> tuple[list[str], str]:
@@ -186,11 +198,16 @@ def _writing() -> tuple[list[str], str]:
     files += ["/etc/passwd", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/sys/kernel/uevent_helper"]
     found += [f"{path} can be written" for path in files if _can_open(path)]
     found += [
-        f"{place} is writable"
-        for place, options, kind in _mounts()
-        if kind in DISKS and "ro" not in options.split(",") and (place == "/" or os.access(place, os.W_OK))
+        f"{mount.place} is writable"
+        for mount in _mounts()
+        if mount.kind in DISKS and "ro" not in mount.options.split(",") and _may_write(mount.place)
     ]
     return found, f"{len(folders)} folders and {len(files)} files refuse it"
+
+
+def _may_write(place: str) -> bool:
+    """The root must be read-only in any case: what rights there are in it is the image's affair."""
+    return place == "/" or os.access(place, os.W_OK)
 
 
 def _some_names(folder: str) -> list[str]:
