@@ -53,6 +53,7 @@ class Rig:
         self.containers = FakeContainers(self.world)
         self.reporter = FakeReporter(self.world, database)
         self.agents: dict[str, Agent] = {"template": FakeAgent()}
+        self.redactor = Redactor((SECRET,))
         self.hosts = HostPolicy()
 
     def services(self) -> Services:
@@ -63,7 +64,7 @@ class Rig:
             publisher=self.github,
             reporter=self.reporter,
             agents=self.agents,
-            redactor=Redactor((SECRET,)),
+            redactor=self.redactor,
             clock=self.clock,
             hosts=self.hosts,
         )

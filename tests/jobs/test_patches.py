@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import posixpath
 import subprocess
 import unicodedata
-import zlib
 from pathlib import Path
 
 import pytest
@@ -16,75 +14,13 @@ from hypothesis import strategies as st
 from db.vocabulary import ErrorCode, Phase
 from jobs.errors import UserError
 from jobs.patches import init_policy, judge, parse_patch, policy_for
+from jobs.patches.policy import show
+from jobs.redaction import encodings
 from tests.jobs.git_server import GIT, git
+from tests.jobs.hostile_patches import HOSTILE, KNOWN_SECRET, SECRET, TOO_MANY, Hostile
+from tests.jobs.patch_builders import ONE, TWO, ZERO, added, binary, chmod, deleted, delta, modified
 
 AGENT_POLICY = policy_for(Phase.SPECKIT_SPECIFY, project="", feature_directory="", integration="codex")
-ZERO, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
-
-
-def quote(path: str) -> str:
-    """A path as git writes it in a header."""
-    raw = path.encode("utf-8", "surrogateescape")
-    if all(32 <= byte < 127 and byte not in b'"\\' for byte in raw):
-        return path
-    names = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
-    return "".join(
-        f"\\{names[byte]}" if byte in names else chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}" for byte in raw
-    )
-
-
-def header(path: str) -> tuple[str, str]:
-    plain = quote(path)
-    mark = '"' if plain != path else ""
-    return f"{mark}a/{plain}{mark}", f"{mark}b/{plain}{mark}"
-
-
-def added(path: str, content: str = "text\n", mode: str = "100644") -> bytes:
-    """A patch that adds one file."""
-    old, new = header(path)
-    lines = content.split("\n")
-    end = "" if lines[-1] == "" else "\\ No newline at end of file\n"
-    lines = lines[:-1] if lines[-1] == "" else lines
-    head = f"diff --git {old} {new}\nnew file mode {mode}\nindex {ZERO}..{ONE}\n"
-    if not content:
-        return head.encode()
-    body = "".join(f"+{line}\n" for line in lines)
-    tab = "\t" if " " in path and not new.startswith('"') else ""
-    return f"{head}--- /dev/null\n+++ {new}{tab}\n@@ -0,0 +1,{len(lines)} @@\n{body}{end}".encode(
-        "utf-8", "surrogateescape"
-    )
-
-
-def modified(path: str, mode: str = "100644") -> bytes:
-    old, new = header(path)
-    return (
-        f"diff --git {old} {new}\nindex {ONE}..{TWO} {mode}\n--- {old}\n+++ {new}\n@@ -1,2 +1,2 @@\n same\n-old\n+new\n"
-    ).encode()
-
-
-def deleted(path: str, mode: str = "100644") -> bytes:
-    old, new = header(path)
-    head = f"diff --git {old} {new}\ndeleted file mode {mode}\nindex {ONE}..{ZERO}\n"
-    return f"{head}--- {old}\n+++ /dev/null\n@@ -1 +0,0 @@\n-old\n".encode()
-
-
-def chmod(path: str, old_mode: str, new_mode: str) -> bytes:
-    old, new = header(path)
-    return f"diff --git {old} {new}\nold mode {old_mode}\nnew mode {new_mode}\n".encode()
-
-
-def binary(path: str, content: bytes, size: int | None = None) -> bytes:
-    """A patch that adds a binary file, in git's base 85."""
-    packed = zlib.compress(content)
-    lines = []
-    for start in range(0, len(packed), 52):
-        piece = packed[start : start + 52]
-        letter = chr(len(piece) + (64 if len(piece) <= 26 else 70))
-        lines.append(letter + base64.b85encode(piece + b"\0" * (-len(piece) % 4)).decode())
-    old, new = header(path)
-    head = f"diff --git {old} {new}\nnew file mode 100644\nindex {ZERO}..{ONE}\nGIT binary patch\n"
-    data = "\n".join(lines)
-    return f"{head}literal {size if size is not None else len(content)}\n{data}\n\nliteral 0\nHcmV?d00001\n\n".encode()
 
 
 def test_an_ordinary_patch_is_understood_and_accepted() -> None:
@@ -116,94 +52,10 @@ def test_an_ordinary_patch_is_understood_and_accepted() -> None:
     assert patch.changes[8].added_bytes == b"\x89PNG\0\1" * 20
 
 
-PEM = "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEow\n"
-CODE = ErrorCode
-HOSTILE: list[tuple[str, bytes, ErrorCode]] = [
-    ("parent", added("specs/../x"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("parent first", added("../specs/x"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("absolute", added("/etc/passwd"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("absolute inside", added("specs//etc"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("dot", added("specs/./x"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("folder end", added("specs/x/"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("git", added("specs/.git/config"), CODE.PUBLISH_PROTECTED_PATH),
-    ("git top", added(".git/hooks/post-commit"), CODE.PUBLISH_PROTECTED_PATH),
-    ("git upper", added("specs/.GIT/config"), CODE.PUBLISH_PROTECTED_PATH),
-    ("git mixed", added("specs/.gIt/config"), CODE.PUBLISH_PROTECTED_PATH),
-    ("git dot", added("specs/.git./config"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("git space", added("specs/.git /config"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("git stream", added("specs/.git::$INDEX_ALLOCATION/config"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("git short name", added("specs/git~1/config"), CODE.PUBLISH_PROTECTED_PATH),
-    ("git short name 2", added("specs/GIT~2/config"), CODE.PUBLISH_PROTECTED_PATH),
-    ("git hfs", added("specs/.g\u200cit/config"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("git hfs bom", added("specs/.git\ufeff/config"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("git full width", added("specs/.ｇｉｔ/config"), CODE.PUBLISH_PROTECTED_PATH),
-    ("git backslash", added("specs\\.git\\config"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("gitmodules", added("specs/.gitmodules"), CODE.PUBLISH_PROTECTED_PATH),
-    ("gitmodules top", added(".gitmodules"), CODE.PUBLISH_PROTECTED_PATH),
-    ("gitattributes", added("specs/.gitattributes"), CODE.PUBLISH_PROTECTED_PATH),
-    ("workflow", added(".github/workflows/ci.yml"), CODE.PUBLISH_PROTECTED_PATH),
-    ("workflow changed", modified(".github/workflows/ci.yml"), CODE.PUBLISH_PROTECTED_PATH),
-    ("workflow deleted", deleted(".github/workflows/ci.yml"), CODE.PUBLISH_PROTECTED_PATH),
-    ("workflow chmod", chmod(".github/workflows/x.sh", "100644", "100755"), CODE.PUBLISH_PROTECTED_PATH),
-    ("owners", added("CODEOWNERS"), CODE.PUBLISH_PROTECTED_PATH),
-    ("owners in specs", added("specs/codeowners"), CODE.PUBLISH_PROTECTED_PATH),
-    ("owners in docs", added("docs/CODEOWNERS"), CODE.PUBLISH_PROTECTED_PATH),
-    ("source", added("src/main.py"), CODE.PUBLISH_PROTECTED_PATH),
-    ("manifest", modified("package.json"), CODE.PUBLISH_PROTECTED_PATH),
-    ("lookalike folder", added("specsx/a.md"), CODE.PUBLISH_PROTECTED_PATH),
-    ("upper folder", added("Specs/a.md"), CODE.PUBLISH_PROTECTED_PATH),
-    ("the folder itself", added("specs"), CODE.PUBLISH_PROTECTED_PATH),
-    ("context file elsewhere", added("docs/AGENTS.md"), CODE.PUBLISH_PROTECTED_PATH),
-    ("agent settings", added(".codex/config.toml"), CODE.PUBLISH_PROTECTED_PATH),
-    ("skills by an agent", added(".agents/skills/x/SKILL.md"), CODE.PUBLISH_PROTECTED_PATH),
-    ("link", added("specs/l", "/etc/passwd", "120000"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("link deleted", deleted("specs/l", "120000"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("link changed", modified("specs/l", "120000"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("file becomes link", chmod("specs/l", "100644", "120000"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("nested repository", added("specs/sub", f"Subproject commit {ONE}\n", "160000"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("file replaced by a link", deleted("specs/l") + added("specs/l", "/etc/passwd", "120000"),
-     CODE.PUBLISH_FORBIDDEN_FILE),
-    ("setuid", added("specs/s", mode="104755"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("world writable", added("specs/s", mode="100666"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("device", added("specs/s", mode="020666"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("folder mode", added("specs/s", mode="040000"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("newline", added("specs/a\nb"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("carriage return", added("specs/a\rb"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("tab", added("specs/a\tb"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("escape", added("specs/a\x1b[31mb"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("nul", b'diff --git "a/specs/a\\000b" "b/specs/a\\000b"\n' + added("specs/a").split(b"\n", 1)[1].split(b"---")[0],
-     CODE.PUBLISH_FORBIDDEN_FILE),
-    ("right to left", added("specs/a\u202egnp.md"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("tag characters", added("specs/a\U000e0041.md"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("no utf-8", added("specs/\udcff.md"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("decomposed", added("specs/u\u0308.md"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("colon", added("specs/a:b"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("leading space", added("specs/ a"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("long name", added("specs/" + "a" * 256), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("long path", added("specs/" + "a/" * 500 + "b"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("case collision", added("specs/A.md") + added("specs/a.md"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("width collision", added("specs/ａ.md") + added("specs/a.md"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("sharp s collision", added("specs/ß.md") + added("specs/SS.md"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("file and folder", added("specs/a") + added("specs/a/b"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("file and folder by case", added("specs/A") + added("specs/a/b"), CODE.PUBLISH_FORBIDDEN_FILE),
-    ("many files", b"".join(added(f"specs/{n}.md") for n in range(101)), CODE.PUBLISH_TOO_LARGE),
-    ("many bytes", added("specs/a.md", "x" * (5 << 20)), CODE.PUBLISH_TOO_LARGE),
-    ("many bytes packed", binary("specs/a.bin", b"\0" * (5 << 20)), CODE.PUBLISH_TOO_LARGE),
-    ("github token", added("specs/a.md", "ghs_" + "aB3.-_" * 90), CODE.PUBLISH_SECRET),
-    ("personal token", added("specs/a.md", "my ghp_" + "a1B2" * 9 + " here\n"), CODE.PUBLISH_SECRET),
-    ("fine grained token", added("specs/a.md", "github_pat_" + "1A" * 20), CODE.PUBLISH_SECRET),
-    ("model key", added("specs/a.md", "sk-proj-" + "a1B2" * 10), CODE.PUBLISH_SECRET),
-    ("aws key", added("specs/a.md", "AKIA" + "ABCD1234" * 2), CODE.PUBLISH_SECRET),
-    ("private key", added("specs/a.md", PEM), CODE.PUBLISH_SECRET),
-    ("key in binary", binary("specs/a.bin", b"\0\1" + PEM.encode()), CODE.PUBLISH_SECRET),
-    ("token in a name", added("specs/ghp_" + "a1B2" * 9 + ".md"), CODE.PUBLISH_SECRET),
-    ("known secret", added("specs/a.md", "say hunter2hunter2\n"), CODE.PUBLISH_SECRET),
-    ("known secret in base64", added("specs/a.md", base64.b64encode(b"x hunter2hunter2 y").decode()),
-     CODE.PUBLISH_SECRET),
-    ("known secret in hex", added("specs/a.md", b"hunter2hunter2".hex()), CODE.PUBLISH_SECRET),
-]  # fmt: skip
-
 GOOD = added("specs/a.md").decode()
+ADDED = f"new file mode 100644\nindex {ZERO}..{ONE}"
+DATA = delta("specs/a", 9).decode().split("\n")[4]
+EMPTY = binary("specs/a", b"").decode().split("\n")[5]
 UNREADABLE: list[tuple[str, str]] = [
     ("no newline at the end", GOOD[:-1]),
     ("prose before", "hello\n" + GOOD),
@@ -230,19 +82,35 @@ UNREADABLE: list[tuple[str, str]] = [
     ("binary of another size", binary("specs/a", b"hello", size=4).decode()),
     ("binary bomb", binary("specs/a", b"\0" * 2_000_000, size=10).decode()),
     ("binary garbage", binary("specs/a", b"hello").decode().replace("literal 5\n", "literal 5\n~~~\n")),
+    ("binary added by a delta", delta("specs/a", 9).decode().replace(f"index {ONE}..{TWO} 100644", ADDED)),
+    ("delta without sizes", delta("specs/a", 9).decode().replace("delta 4", "delta 0").replace(DATA, EMPTY)),
+    ("copy", "diff --git a/specs/a b/specs/b\nsimilarity index 100%\ncopy from specs/a\ncopy to specs/b\n"),
+    ("rename to the same", "diff --git a/specs/a b/specs/a\nrename from src/x\nrename to specs/a\n"),
+    ("a second name behind a tab", GOOD.replace("+++ b/specs/a.md", "+++ b/specs/a.md\t.github/x")),
+    ("a time behind the name", GOOD.replace("+++ b/specs/a.md", "+++ b/specs/a.md 2026-11-22")),
+    ("quoted in one place, other in the next", GOOD.replace("+++ b/specs/a.md", '+++ "b/specs/b.md"')),
+    ("line ends of another system", GOOD.replace("\n", "\r\n")),
+    ("modes of two kinds", GOOD.replace("new file mode", "old mode 100644\nnew mode 120000\nnew file mode")),
+    ("text behind binary data", binary("specs/a", b"x").decode() + "+++ b/.github/x\n@@ -0,0 +1 @@\n+x\n"),
+    ("a whole mail", "From 1 Mon Sep 17\nSubject: x\n\n---\n" + GOOD),
     ("not a patch", "\x00\x01\x02\n"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("patch", "code"), [case[1:] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
-def test_a_hostile_patch_is_refused_by_name(patch: bytes, code: ErrorCode) -> None:
+@pytest.mark.parametrize("hostile", HOSTILE, ids=[hostile.name for hostile in HOSTILE])
+def test_a_hostile_patch_is_refused_by_name(hostile: Hostile) -> None:
+    patch = parse_patch(hostile.patch)
     with pytest.raises(UserError) as refused:
-        judge(parse_patch(patch), AGENT_POLICY, secrets=["hunter2hunter2"])
-    assert refused.value.code is code
-    assert all(character.isprintable() for character in refused.value.message)
-    if code is ErrorCode.PUBLISH_SECRET:
-        assert "hunter2" not in refused.value.message
-        assert "a1B2" not in refused.value.message
+        judge(patch, AGENT_POLICY, secrets=[KNOWN_SECRET])
+    message = refused.value.message
+    assert refused.value.code is hostile.rule.code
+    assert hostile.rule.words in message
+    assert all(character.isprintable() for character in message)
+    if hostile.rule is SECRET:
+        assert not any(word in message for word in ("hunter2", "2retnuh", "a1B2", "aB3", "speckit-run-", "MIIE"))
+        assert "`specs/a." in message or "a file whose name holds it" in message
+    elif hostile.rule is not TOO_MANY:
+        assert any(f"`{show(change.path)}`" in message for change in patch.changes), "the file is not named"
 
 
 def test_a_password_that_is_an_everyday_word_refuses_no_honest_work() -> None:
@@ -257,7 +125,22 @@ def test_what_is_not_understood_is_refused_whole(patch: str) -> None:
 
 
 def test_there_are_enough_hostile_patches() -> None:
-    assert len(HOSTILE) + len(UNREADABLE) >= 60
+    assert len({hostile.name for hostile in HOSTILE}) == len(HOSTILE) >= 60
+    assert len({hostile.patch for hostile in HOSTILE}) == len(HOSTILE)
+
+
+def test_a_delta_counts_with_what_it_makes() -> None:
+    (change,) = parse_patch(delta("specs/a.bin", 5 << 20)).changes
+    assert (len(change.added_bytes), change.size_bytes, change.kind) == (7, 5 << 20, "modified")
+    judge(parse_patch(delta("specs/a.bin", 4 << 20)), AGENT_POLICY)
+
+
+@pytest.mark.parametrize("form", sorted(encodings(KNOWN_SECRET)))
+def test_a_known_secret_is_found_in_each_of_its_forms(form: bytes) -> None:
+    for patch in (added("specs/a.md", f"so {form.decode()}, then\n"), binary("specs/a.bin", b"\0" + form + b"\0")):
+        with pytest.raises(UserError, match="seem to hold a secret of this installation in `specs/a") as refused:
+            judge(parse_patch(patch), AGENT_POLICY, secrets=[KNOWN_SECRET])
+        assert form.decode() not in refused.value.message
 
 
 def test_the_refusal_shows_a_hidden_name_openly() -> None:

@@ -16,7 +16,7 @@ from jobs.errors import UserError
 from jobs.patches import PatchPolicy, init_policy, judge, parse_patch, policy_for
 from jobs.patches.globs import matches
 from jobs.patches.integrations import INTEGRATIONS
-from tests.jobs.test_patches import added, deleted, modified
+from tests.jobs.patch_builders import added, deleted, modified
 
 FEATURE = "specs/001-pay"
 
