@@ -14,7 +14,7 @@ from pathlib import Path
 from cli.errors import CommandError
 
 _LAST_LINES = 15
-_OURS = ("GITHUB_", "SPECKIT_", "OPENAI_", "DATABASE_URL", "REDIS_URL", "HOST", "PORT")
+_OURS = ("GITHUB_", "SPECKIT_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "DATABASE_URL", "REDIS_URL", "HOST", "PORT")
 
 
 class ProcessEndedError(CommandError):

@@ -105,8 +105,8 @@ class SpecKit:
             raise AppError(ErrorCode.AGENT_FAILED, f"{self.agent.name} ended with exit code {report.exit_code}{said}")
 
     def _model(self, assignment: Assignment) -> str | None:
-        """The model that was asked for, where that means something; None is the agent's own."""
-        return assignment.command.model if self.agent.supports_model else None
+        """The model that works, by its name; None where the agent has none."""
+        return next(iter(self.agent.models(assignment.command)), None)
 
     def _masked(self, details: Mapping[str, object]) -> Details:
         """An agent's own words are in no patch, so nothing judged them."""

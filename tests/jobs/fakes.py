@@ -24,10 +24,10 @@ from jobs.ports import (
     AgentCommand,
     AgentReport,
     AgentRequest,
-    CommandsFrom,
     BoxCheck,
     Clone,
     CloneSource,
+    CommandsFrom,
     CommitIdentity,
     Committed,
     EgressReport,
@@ -153,7 +153,7 @@ class FakeAgent:
         return ("agent", "--version")
 
     def models(self, request: AgentRequest) -> Sequence[str]:
-        return ()
+        return [request.model or "its own"] if self.supports_model else []
 
     def command(self, request: AgentRequest, gateway_url: str, gateway_key: str) -> AgentCommand:
         return AgentCommand(("agent", request.phase), files={"request.md": request.text.encode()})
