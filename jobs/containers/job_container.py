@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import errno
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +15,7 @@ from db.vocabulary import ErrorCode
 from jobs.containers.agent_files import commands_for, settings_to_set_aside
 from jobs.containers.git_container import DockerGitContainer
 from jobs.containers.git_failures import project_not_found
+from jobs.containers.job_failures import run_failure, timed_out, tree_failure, unreadable
 from jobs.containers.session import Result, Session
 from jobs.containers.shape import MIB, ContainerLimits
 from jobs.egress import RunEgress
@@ -126,7 +126,7 @@ class DockerJobContainer:
         finally:
             await _cancel(sending, receiving)
         if "refused" in result:
-            raise _tree_failure(result)
+            raise tree_failure(result)
 
     async def prepare_tree(self, agent: Agent, output: PhaseOutput, project: str = "") -> PreparedTree:
         """Raises UserError ``speckit.init_failed`` and ``clone.project_not_found``, AppError ``agent.not_configured``,
@@ -247,10 +247,10 @@ class DockerJobContainer:
             )
         except TimeoutError:
             await self._session.engine.kill(self.container_id)
-            raise _timed_out(timeout_seconds) from None
+            raise timed_out(timeout_seconds) from None
         except TransientError as error:
             raise await self._loss_while_agent_ran(error) from error
-        if failure := _run_failure(result, agent, timeout_seconds, self._limits):
+        if failure := run_failure(result, agent, timeout_seconds, self._limits):
             raise failure
         return replace(agent.report(int(result["exit_code"]), bytes(tail.kept)), result=_result_of(result))
 
@@ -266,7 +266,7 @@ class DockerJobContainer:
                     ErrorCode.PUBLISH_TOO_LARGE,
                     f"The agent's changes are larger than {self._limits.patch // MIB} MiB; nothing was kept.",
                 )
-        raise _unreadable(result)
+        raise unreadable(result)
 
     async def read_files(self, paths: Sequence[str], output: PhaseOutput) -> Mapping[str, bytes]:
         """Raises UserError ``publish.patch_unreadable``, TransientError ``engine.*``, and ValueError for more than 50
@@ -277,10 +277,10 @@ class DockerJobContainer:
         request = {"op": "read", "paths": list(paths), "max_bytes": LARGEST_FILE}
         result = await self._ask(request, output, made, SNAPSHOT_SECONDS, "")
         if "refused" in result:
-            raise _unreadable(result)
+            raise unreadable(result)
         files = _cut(result.get("found"), bytes(made.content))
         if files is None or not set(files) <= set(paths):
-            raise _unreadable({"refused": "files"})
+            raise unreadable({"refused": "files"})
         return files
 
     async def _ask(
@@ -293,7 +293,7 @@ class DockerJobContainer:
             await self._session.engine.kill(self.container_id)
             if doing:
                 raise UserError(ErrorCode.SPECKIT_INIT_FAILED, f"{doing}: not done after {seconds:.0f} s") from None
-            raise _unreadable({"refused": "slow"}) from None
+            raise unreadable({"refused": "slow"}) from None
 
     async def _loss_while_agent_ran(self, error: TransientError) -> PipelineError:
         """The supervisor went away under the agent. Where the container still runs, the agent ended it."""
@@ -336,61 +336,6 @@ async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _run_failure(result: Result, agent: Agent, timeout_seconds: float, limits: ContainerLimits) -> PipelineError | None:
-    if result.get("timed_out"):
-        return _timed_out(timeout_seconds)
-    if result.get("idle"):
-        return UserError(
-            ErrorCode.AGENT_TIMED_OUT,
-            f"The agent printed nothing for {_spoken(limits.agent_idle_seconds)} and was stopped.",
-        )
-    if result.get("too_much"):
-        return UserError(
-            ErrorCode.AGENT_TOO_MUCH_OUTPUT,
-            f"The agent printed more than {limits.agent_output // MIB} MiB and was stopped.",
-        )
-    if result.get("refused") == "no_agent":
-        return AppError(ErrorCode.AGENT_NOT_CONFIGURED, f"the job image has no {result.get('program')}")
-    if result.get("refused") == "init":
-        said = " ".join(str(result.get("said", "")).split())[:300]
-        return UserError(ErrorCode.SPECKIT_INIT_FAILED, f"Spec Kit's commands for {agent.name} are not there: {said}")
-    if result.get("refused") == "no_gateway":
-        return TransientError(ErrorCode.AGENT_FAILED, f"starting {agent.name}: the way to the model did not open")
-    if result.get("errno") == errno.ENOSPC:
-        return UserError(ErrorCode.AGENT_FAILED, "The agent filled its disk.")
-    if "refused" in result or not isinstance(result.get("exit_code"), int):
-        return UserError(ErrorCode.AGENT_FAILED, "The agent left its container in no state to go on.")
-    if result["exit_code"] != 0 and result.get("out_of_memory"):
-        return UserError(
-            ErrorCode.AGENT_OUT_OF_MEMORY, f"The agent used more than {limits.job_memory // MIB} MiB of memory."
-        )
-    return None
-
-
-def _timed_out(seconds: float) -> UserError:
-    return UserError(ErrorCode.AGENT_TIMED_OUT, f"The agent was not done after {_spoken(seconds)} and was stopped.")
-
-
-def _spoken(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
-
-
-def _unreadable(result: Mapping[str, Any]) -> UserError:
-    if result.get("errno") == errno.ENOSPC or "No space left" in str(result.get("said", "")):
-        return UserError(ErrorCode.PUBLISH_TOO_LARGE, "The agent filled its disk; its changes could not be read.")
-    return UserError(
-        ErrorCode.PUBLISH_PATCH_UNREADABLE,
-        f"The agent left its tree in a state that cannot be read ({result.get('refused')}), so nothing was published.",
-    )
-
-
-def _tree_failure(result: Mapping[str, Any]) -> PipelineError:
-    if result["refused"] == "large" or result.get("errno") == errno.ENOSPC:
-        return UserError(ErrorCode.CLONE_TOO_LARGE, "The repository's tree is larger than a run can take.")
-    said = " ".join(str(result.get("said", "")).split())[-200:]
-    return UserError(ErrorCode.CLONE_UNSAFE_TREE, f"The repository's tree cannot be unpacked: {said}")
 
 
 def _result_of(result: Result) -> bytes:
