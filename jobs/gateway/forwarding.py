@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
+from jobs.gateway.reach import within_reach
 from jobs.gateway.refusals import NEVER, refusal
 from jobs.gateway.sentences import used_up_briefly
 from jobs.gateway.turns import OpenTurn
@@ -113,6 +114,8 @@ class Forwarder:
             return refusal(401, "this is not the key of this run", call.api)
         try:
             model, body = understood(call, await request.read())
+            if call.names_model:
+                body = within_reach(call.api, body)
         except NotUnderstood as why:
             turn.refused()
             return refusal(NEVER, str(why), call.api)

@@ -161,6 +161,7 @@ FORBIDDEN = {
     "two, the last one forbidden": b'{"model":"m","model":"gpt-expensive"}',
     "an escaped name": b'{"model":"m","\\u006dodel":"gpt-expensive"}',
     "another spelling": b'{"model":"m","Model":"gpt-expensive"}',
+    "a search by the endpoint": b'{"model":"m","tools":[{"type":"web_search"}]}',
     "cut": b'{"model":"m"',
     "deep": b'{"model":"m","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
 }
