@@ -238,7 +238,9 @@ def test_a_package_whose_agent_does_not_fit_stops_the_start(tmp_path: Path, monk
         "[speckit_bot.agents]\nbroken = acme_broken:Agent\nhalf = acme_half:Agent\ncodex_cli = acme_half:Agent\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ValueError, match=r"the agent broken of acme cannot be loaded .OSError: no such thing.; correct"):
+    with pytest.raises(
+        ValueError, match=r"the agent broken of acme cannot be loaded .OSError: no such thing.; correct"
+    ):
         make_agents(backends=["broken"], models={})
     with pytest.raises(ValueError, match="the agent half of acme has no integration; it does not fit this version"):
         make_agents(backends=["half"], models={})

@@ -170,14 +170,6 @@ TROUBLE = {
         "The agent's model takes no more requests just now.",
         "`/speckit retry` in some minutes goes on where it stopped.",
     ),
-    "away": Trouble(
-        500,
-        Fault.NONE,
-        "agent.model_unavailable",
-        2,
-        "The agent's model did not answer, or its answer broke off in the middle.",
-        "once the model's endpoint answers, `/speckit retry` goes on where it stopped.",
-    ),
     "cut": Trouble(
         200,
         Fault.CUT,
