@@ -29,8 +29,8 @@ class StartJobContainer:
     async def execute(
         self, attempt: Attempt, agent: Agent, seconds_left: float, allowed: Sequence[AllowedHost] = ()
     ) -> Finished[Workplace]:
-        """Raises AppError and TransientError ``engine.*``; AppError ``engine.box_open`` before anything untrusted is let
-        in, when the job container did not pass its self-test."""
+        """Raises AppError and TransientError ``engine.*``; AppError ``engine.box_open``, before anything untrusted is
+        let in, when the job container did not pass its self-test."""
         git, job = await self.containers.start(attempt.lease, agent, seconds_left + CLEANUP_SECONDS, allowed)
 
         async def record(session: AsyncSession) -> None:
