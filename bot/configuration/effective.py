@@ -103,7 +103,7 @@ class PullRequestSettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once, ``run_timeout`` in seconds; and what a run may spend, ``cost`` in US dollars. None: no limit."""
+    """How much at once, ``run_timeout`` in seconds; and what a run may spend, ``cost`` in dollars. None: no limit."""
 
     runs: int
     runs_per_person: int
