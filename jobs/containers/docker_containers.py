@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -229,11 +230,10 @@ class DockerContainers:
     async def _remove_dead_probes(self) -> None:
         """Of workers that were killed while they tried something out: no run will ever remove those."""
         wanted = [f"{LABEL}.epoch={PROBE_EPOCH}", f"{LABEL}.host={socket.gethostname()}"]
-        found = await self._engine.call(
-            lambda client: client.containers(all=True, quiet=True, filters={"label": wanted, "status": "exited"})
-        )
+        found = await self._engine.call(lambda client: client.containers(all=True, filters={"label": wanted}))
         for container in found:
-            await self._remove_one(str(container["Id"]))
+            if time.time() - container["Created"] > 2 * PROBE_SECONDS:
+                await self._remove_one(str(container["Id"]))
 
     async def _start_one(
         self, lease: Lease, role: Role, argv: list[str], deadline_seconds: float, gateway_folder: Path | None

@@ -254,6 +254,27 @@ async def test_a_run_that_is_over_says_why_and_refreshes_no_more(web_process: We
     assert "http-equiv" not in page
 
 
+async def test_what_the_box_proved_is_shown_check_by_check(web_process: WebProcess, book: Book) -> None:
+    lease = await book.begun()
+    assert "The box" not in await page_of(web_process, f"/runs/{lease.run_id}")
+    checks = [
+        {"name": "network", "passed": True, "seen": "no interface but loopback"},
+        {"name": "canary", "passed": False, "seen": "it can be read at <b>/host</b>"},
+        {"name": "odd", "passed": "yes", "seen": None},
+        "no check",
+    ]
+    async with book.database.transaction() as session:
+        await finish_phase(session, lease, Phase.PREPARE_JOB, TaskStatus.SUCCEEDED)
+        await start_phase(session, lease, Phase.START_JOB_CONTAINER)
+        details = {"self_test": checks}
+        await finish_phase(session, lease, Phase.START_JOB_CONTAINER, TaskStatus.FAILED, details=details)
+    seen = harmless(await page_of(web_process, f"/runs/{lease.run_id}"))
+    told = " ".join(seen.text.split())
+    assert (
+        "network passed no interface but loopback canary failed it can be read at <b>/host</b> odd failed None" in told
+    )
+
+
 async def test_only_the_end_of_a_long_log_is_shown(web_process: WebProcess, book: Book) -> None:
     lease = await book.begun()
     await book.artifact(lease, b"".join(b"line %d\n" % number for number in range(10_000)))

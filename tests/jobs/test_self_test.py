@@ -7,18 +7,23 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import docker
 import pytest
 
 from db.vocabulary import Phase, RunStatus, TaskStatus
+from jobs.agents import CodexCli
 from jobs.containers import BoxSettings, DockerContainers, docker_containers
 from jobs.containers.inner_sandbox import InnerSandboxes
 from jobs.containers.self_test import CHECKS, checks_of, planted
 from jobs.containers.shape import host_config
-from jobs.ports import BoxCheck, InnerSandbox
+from jobs.ports import AgentRequest, BoxCheck, InnerSandbox, SandboxedAgent
+from jobs.worker import find_sandboxes
 from tests.jobs.rig import Rig as PipelineRig
 from tests.jobs.workplace import Rig, ScriptAgent
 
@@ -83,6 +88,26 @@ def test_canaries_are_there_only_meanwhile(tmp_path: Path) -> None:
     assert [list(folder.iterdir()) for folder in folders] == [[], []]
 
 
+REQUEST = AgentRequest(uuid4(), Phase.SPECKIT_SPECIFY, "", datetime(2026, 11, 22, tzinfo=UTC))
+
+
+def test_codex_is_told_which_sandbox_works_and_has_none_otherwise() -> None:
+    codex = CodexCli("gpt-test")
+    assert isinstance(codex, SandboxedAgent)
+    for mode, flag in (("", "danger-full-access"), ("workspace-write", "workspace-write")):
+        argv = codex.command(replace(REQUEST, inner_sandbox=mode), "http://127.0.0.1:8377", "key").argv
+        assert argv[argv.index("--sandbox") + 1] == flag
+
+
+async def test_an_engine_that_is_away_when_the_worker_starts_is_no_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    containers = DockerContainers(docker_host="unix:///nowhere.sock", image="x", gateway_root=tmp_path)
+    await find_sandboxes(containers, {"script": Sandboxed(), "plain": ScriptAgent()})
+    containers.close()
+    assert [record.getMessage() for record in caplog.records] == ["inner_sandboxes_not_tried"]
+
+
 class Sandboxed(ScriptAgent):
     inner_sandboxes = (InnerSandbox("tight", ("tight",)), InnerSandbox("loose", ("loose",)))
 
@@ -142,6 +167,8 @@ async def test_a_mistake_in_the_shape_is_caught(
 
     monkeypatch.setattr(docker_containers, "host_config", other_shape)
     async with rig.workplace(box=BoxSettings(canary_folders=(runs,))) as w:
+        # What was seen is shown to everybody.
+        assert str(runs) not in str(w.job.box)
         assert {check.name for check in w.job.box if not check.passed} >= caught, w.job.box
 
 

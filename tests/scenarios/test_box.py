@@ -93,7 +93,9 @@ EVERYTHING = r"""
         ln -sf / ~/root; ln -sf /proc/1/root /tmp/root
         head -c 300M /dev/zero > /tmp/huge; rm -f /tmp/huge
         head -c 300M /dev/zero > ~/huge; rm -f ~/huge
-        setsid bash -c "while :; do echo late >> $PWD/$D/late.md; sleep 0.05; done" &
+        case $P in *specify)
+            setsid bash -c "while [ ! -e $PWD/$D/plan.md ]; do sleep 0.05; done; echo late > $PWD/$D/late.md" & ;;
+        esac
         (ulimit -u 100; b() { b | b & }; b)
     } > /tmp/log 2>&1 < /dev/null
     grep REACHED /tmp/log
@@ -109,7 +111,7 @@ WRITES_THE_SPECIFICATION = r"""
         *plan) printf '# Implementation Plan: X\n\nWords.\n' ;;
         *tasks) printf '# Tasks: X\n\n- [ ] T001 @ada does it\n' ;;
     esac > "$D/$(case $P in *specify) echo spec ;; *plan) echo plan ;; *) echo tasks ;; esac).md"
-    sleep 0.3; pkill -f late.md 2> /dev/null; rm -f "$D/late.md"
+    sleep 0.3
 """
 
 WRITES_WHERE_IT_MAY_NOT = r"""

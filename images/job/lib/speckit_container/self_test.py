@@ -69,15 +69,17 @@ def _checked(name: str, check: Callable[[], tuple[list[str], str]]) -> Check:
 
 
 def _canary(canaries: Sequence[str], token: str) -> tuple[list[str], str]:
-    places = []
+    """What was seen is for everybody: it names places in the container, and none of the machine's."""
+    places: list[tuple[str, str]] = []
     for path in canaries:
         name = path.rpartition("/")[2]
-        places += [path, f"/proc/1/root{path}", f"/proc/1/cwd{path}", f"{GATEWAY}/../{name}", f"{GATEWAY}/{name}"]
-        places += [f"/host{path}", f"/mnt{path}", f"/rootfs{path}"]
+        places += [(path, "its own path"), (f"{GATEWAY}/../{name}", f"{GATEWAY}/.."), (f"{GATEWAY}/{name}", GATEWAY)]
+        places += [(f"{way}{path}", way) for way in ("/proc/1/root", "/proc/1/cwd", "/host", "/mnt", "/rootfs")]
     wanted = {path.rpartition("/")[2] for path in canaries}
     for mount in _foreign_mounts():
-        places += [found for found in _files_below(mount) if found.rpartition("/")[2] in wanted]
-    return [f"{place} can be read" for place in places if _holds(place, token)], f"in none of {len(places)} places"
+        places += [(found, mount) for found in _files_below(mount) if found.rpartition("/")[2] in wanted]
+    found = [f"it can be read at {shown}" for place, shown in places if _holds(place, token)]
+    return found, f"in none of {len(places)} places"
 
 
 def _holds(path: str, token: str) -> bool:
