@@ -45,12 +45,19 @@ class Ledger(Protocol):
         ...
 
 
-class NoLedger:
-    """For a gateway that only counts: nothing is written, nothing was spent before."""
+class MemoryLedger:
+    """Remembers as long as it lives, and knows no repository from another: for a gateway without a database."""
+
+    def __init__(self) -> None:
+        self._runs: dict[UUID, Spent] = defaultdict(Spent)
+        self._days: dict[date, Spent] = defaultdict(Spent)
 
     async def record(self, run_id: UUID, day: date, usage: Sequence[NewUsage]) -> Standing:
         """See ``Ledger.record``."""
-        return Standing(repository_id=0, day=day)
+        for one in usage:
+            self._runs[run_id] += spent_by(one)
+            self._days[one.day] += spent_by(one)
+        return Standing(0, day, run=self._runs[run_id], repository_day=self._days[day])
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +184,9 @@ class Account:
 
 
 def _sum(usage: Sequence[NewUsage]) -> Spent:
-    spent = Spent()
-    for one in usage:
-        spent += Spent(one.tokens.total, one.cost_usd or 0.0, one.requests)
-    return spent
+    return sum(map(spent_by, usage), NOTHING_SPENT)
+
+
+def spent_by(usage: NewUsage) -> Spent:
+    """What is to be added, as one sum. What has no price costs nothing."""
+    return Spent(usage.tokens.total, usage.cost_usd or 0.0, usage.requests)

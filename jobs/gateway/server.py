@@ -16,7 +16,7 @@ from aiohttp import web
 from db.budgets import SpendingRules
 from db.runs import Lease
 from jobs.clock import SystemClock
-from jobs.gateway.accounts import Account, Ledger, NoLedger
+from jobs.gateway.accounts import Account, Ledger, MemoryLedger
 from jobs.gateway.forwarding import LARGEST_REQUEST, Forwarder, model_session
 from jobs.gateway.sockets import listen
 from jobs.gateway.turns import LAST_WORDS_SECONDS, OpenTurn, Turn
@@ -53,8 +53,8 @@ class GatewayAccess:
 
 
 class Gateway:
-    """One per worker; ``endpoints`` are those the operator has a key for, one an API. Without a ledger it only counts.
-    ``prefix`` is that of commands."""
+    """One per worker; ``endpoints`` are those the operator has a key for, one an API. Without a ledger it remembers in
+    memory what was spent. ``prefix`` is that of commands."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Gateway:
         last_words_seconds: float = LAST_WORDS_SECONDS,
     ) -> None:
         self._forwarder = Forwarder(endpoints)
-        self._ledger = ledger or NoLedger()
+        self._ledger = ledger or MemoryLedger()
         self._rules = rules or SpendingRules()
         self._prefix = prefix
         self._clock = clock or SystemClock()
