@@ -81,7 +81,7 @@ async def test_the_gateway_is_all_that_can_be_reached(rig: Rig) -> None:
                 "    except urllib.error.HTTPError as error:\n"
                 "        return error.code\n"
                 "key = os.environ['GATEWAY_KEY']\n"
-                "print(ask('/models', key), ask('/models', 'wrong'), ask('/files', key), ask('/../metrics', key))\n"
+                "print(ask('/v1/models', key), ask('/v1/models', 'wrong'), ask('/v1/files', key), ask('/../metrics', key))\n"
                 "for name in ('socket.new',):\n"
                 "    try:\n"
                 "        open('/run/speckit-gateway/' + name, 'w')\n"
