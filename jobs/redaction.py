@@ -60,6 +60,9 @@ SECRET_PATTERNS: Sequence[SecretPattern] = (
     _pattern("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rb"gh[opsur]_[A-Za-z0-9_.\-]{36,}"),
     _pattern("a GitHub token", "github_pat_", rb"github_pat_[A-Za-z0-9_]{22,}"),
     _pattern("a GitHub login header", "eC1hY2Nlc3MtdG9rZW46", rb"[A-Za-z0-9+/_\-]{28,}={0,2}", b""),
+    _pattern(
+        "a model key", "sk-ant- sk-proj- sk-svcacct- sk-or-", rb"sk-[a-z]{2,7}-[A-Za-z0-9_\-]{24,}", _WORD + b"_-"
+    ),
     _pattern("a model key", "sk-", rb"sk-[A-Za-z0-9_\-]{0,64}?[A-Za-z0-9]{20}[A-Za-z0-9_\-]*", _WORD + b"_-"),
     _pattern("the key of a run", "speckit-run-", rb"speckit-run-[A-Za-z0-9_\-]{32,}", _WORD + b"_-"),
     _pattern("an AWS key", "AKIA ASIA", rb"A(?:KIA|SIA)[0-9A-Z]{16}(?![A-Za-z0-9])"),

@@ -55,9 +55,8 @@ class SpecKit:
         command = replace(assignment.command, attempt=attempt.number)
         if command.text or command.answers:
             _note_hidden_text(attempt, request)
-        await self.folder.keep_prompt(
-            attempt, self.redactor.redact(prompt_text(room.job.command_for(self.agent, command)))
-        )
+        prompt = prompt_text(room.job.command_for(self.agent, command))
+        await self.folder.keep_prompt(attempt, self.redactor.redact(prompt))
         try:
             report = await room.job.run_agent(self.agent, command, attempt.output, room.seconds)
         finally:
