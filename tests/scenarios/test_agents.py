@@ -14,6 +14,7 @@ import pytest
 
 from db.models import SpecAutomationRun
 from db.vocabulary import Phase, TaskStatus
+from tests.hostile_agents import ImageWith
 from tests.jobs.scripted_model import REAL_KEY, Fault, ScriptedModel, scripted_model
 from tests.scenario import INVOICE
 from tests.scenarios.conftest import OpenStage
@@ -214,18 +215,12 @@ async def test_a_model_that_does_not_work_is_told_of_with_the_next_step(
         assert REAL_KEY not in body
 
 
-async def test_an_agent_that_falls_silent_is_stopped(open_stage: OpenStage, agents_image: str) -> None:
-    async with scripted_model(fault=Fault.SILENT) as model:
-        s = await open_stage(
-            SPECKIT_JOB_IMAGE=agents_image,
-            SPECKIT_AGENT_BACKENDS="claude_code",
-            SPECKIT_AGENT_IDLE_TIMEOUT=10,
-            **endpoints(model),
-        )
-        await s.comment(f"/speckit specify {INVOICE}")
-        run = await s.finish()
-        assert (run.status, run.error_code) == ("failed", "agent.timed_out")
-        assert "The agent printed nothing for 10 seconds and was stopped." in s.reply().body
+async def test_an_agent_that_falls_silent_is_stopped(open_stage: OpenStage, image_with: ImageWith) -> None:
+    s = await open_stage(SPECKIT_JOB_IMAGE=image_with("echo begun; sleep 600"), SPECKIT_AGENT_IDLE_TIMEOUT=10)
+    await s.comment(f"/speckit specify {INVOICE}")
+    run = await s.finish()
+    assert (run.status, run.error_code) == ("failed", "agent.timed_out")
+    assert "The agent printed nothing for 10 seconds and was stopped." in s.reply().body
 
 
 BROUGHT = """
