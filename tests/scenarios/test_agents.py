@@ -99,6 +99,7 @@ async def test_somebody_asks_for_an_agent_and_it_goes_the_whole_way(
             assert all(asked.startswith(path) for asked in model.paths)
             assert "Net 30" not in model.told(0), "the request is in a file, not in the prompt"
         assert {key.removeprefix("Bearer ") for key in model.authorizations} == ({REAL_KEY} if path else set())
+        assert "tried to reach" not in s.reply().body, "it calls its model and nobody else"
         kept = [name for name in tmp_path.rglob("*") if name.is_file() and "hub" not in name.parts]
         assert all(REAL_KEY.encode() not in name.read_bytes() for name in kept)
 
