@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from jobs.gateway.reach import within_reach
 from jobs.gateway.refusals import NEVER, refusal
@@ -113,7 +114,7 @@ class Forwarder:
             turn.refused()
             return refusal(401, "this is not the key of this run", call.api)
         try:
-            model, body = understood(call, await request.read())
+            model, body = understood(call, await _body(request))
             if call.names_model:
                 body = within_reach(call.api, body)
         except NotUnderstood as why:
@@ -130,6 +131,14 @@ class Forwarder:
             turn.refused(model)
             return refusal(NEVER, used_up_briefly(turn.reached), call.api, "budget_reached")
         return _Call(call, endpoint, model, body)
+
+
+async def _body(request: web.Request) -> bytes:
+    """Raises NotUnderstood for one that did not arrive whole, and HTTPException for one that is too large."""
+    try:
+        return await request.read()
+    except (OSError, aiohttp.ClientError, HttpProcessingError):
+        raise NotUnderstood("the body did not arrive whole") from None
 
 
 async def _forward(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from db.runs import Lease
 from jobs.clock import SystemClock
 from jobs.gateway.accounts import Account, Ledger, MemoryLedger
 from jobs.gateway.forwarding import LARGEST_REQUEST, Forwarder, model_session
+from jobs.gateway.refusals import refusal
 from jobs.gateway.sockets import listen
 from jobs.gateway.turns import LAST_WORDS_SECONDS, OpenTurn, Turn
 from jobs.model_apis import ModelEndpoint
@@ -25,6 +27,17 @@ from jobs.ports import Clock, ModelApi
 
 GATEWAY_PORT = 8377
 """Where the forwarder in the container listens, on the container's own loopback."""
+
+
+log = logging.getLogger(__name__)
+
+
+def _unheard() -> logging.Logger:
+    """For aiohttp, which logs with a traceback and word for word what it could not read: an agent could fill the log
+    with that, and choose what stands there."""
+    logger = logging.Logger("requests of an agent")
+    logger.addHandler(logging.NullHandler())
+    return logger
 
 
 @dataclass(slots=True)
@@ -88,11 +101,17 @@ class Gateway:
         key = self._forwarder.new_key()
         folder, listener = await asyncio.to_thread(listen, root, lease)
         app = web.Application(client_max_size=LARGEST_REQUEST)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        runner = web.AppRunner(app, access_log=None, logger=_unheard(), shutdown_timeout=1)
         opened = _OpenRun(runner, model_session(), folder)
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            return await self._forwarder.handle(request, key, opened.session, opened.turn)
+            try:
+                return await self._forwarder.handle(request, key, opened.session, opened.turn)
+            except web.HTTPException:
+                raise
+            except Exception:
+                log.exception("gateway_failed", extra={"run": str(lease.run_id)})
+                return refusal(500, "the gateway could not serve this")
 
         app.router.add_route("*", "/{path:.*}", handle)
         self._open[lease.run_id] = opened

@@ -59,6 +59,7 @@ class OpenTurn:
         self._limit: asyncio.Timeout | None = None
         self.reached: Reached | None = None
         self.is_over = False
+        self._refusals = 0
 
     async def begin(self, rules: SpendingRules) -> None:
         """Learn what was spent before. Raises UserError when nothing is left, or when a budget in dollars cannot be
@@ -92,6 +93,7 @@ class OpenTurn:
 
     def refused(self, model: str = NO_MODEL) -> None:
         """Count a request that is not passed on."""
+        self._refusals += 1
         self.account.refused(model if self.allows(model) else NO_MODEL)
 
     @asynccontextmanager
@@ -136,6 +138,10 @@ class OpenTurn:
             for task in late:
                 task.cancel()
             await asyncio.wait(late, timeout=1)
+        if self._refusals:
+            # Once a turn, however often: an agent must not be able to fill the log.
+            turn = {"phase": self.turn.phase.value, "agent": self.turn.agent, "requests": self._refusals}
+            log.info("requests_refused", extra=turn)
         if writing := set(self._writing):
             await asyncio.wait(writing)
         await self.account.write()

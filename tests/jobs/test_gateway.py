@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import stat
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +17,7 @@ import aiohttp
 import pytest
 
 from jobs.gateway import Gateway
+from jobs.gateway.forwarding import LARGEST_REQUEST
 from jobs.gateway.turns import MOST_AT_ONCE
 from jobs.model_apis import ModelEndpoint
 from jobs.ports import ModelApi
@@ -120,6 +123,34 @@ async def test_a_key_of_strange_bytes_is_just_a_wrong_one(gateway: Gateway, mode
         assert (await reader.readline()).split()[1] == b"401"
         writer.close()
         await writer.wait_closed()
+
+
+BROKEN = {
+    "cut": b"Content-Length: 100\r\n\r\nSECRET",
+    "chunks that are none": b"Transfer-Encoding: chunked\r\n\r\nSECRET\r\n",
+    "another protocol": b"\r\n\r\nGET / SECRET/9.9\r\n\r\n",
+    "too large": b"Content-Length: 99999999\r\n\r\n" + b"a" * (LARGEST_REQUEST + 1),
+}
+
+
+async def test_what_an_agent_breaks_off_or_garbles_is_refused_and_fills_no_log(
+    gateway: Gateway, model: Model, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    access = await gateway.open_run(lease(), root)
+    head = f"POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {access.key}\r\n".encode()
+    async with access.turn(TURN):
+        for rest in BROKEN.values():
+            reader, writer = await asyncio.open_unix_connection(str(access.folder / "socket"))
+            writer.write(head + rest)
+            writer.write_eof()
+            with suppress(ConnectionError):
+                answer = await reader.read()
+                assert b" 200 " not in answer
+            writer.close()
+    assert model.asked == []
+    assert {record.message for record in caplog.records} <= {"requests_refused"}
+    assert "SECRET" not in caplog.text
 
 
 async def test_outside_a_turn_every_request_is_refused(gateway: Gateway, model: Model, root: Path) -> None:
