@@ -12,6 +12,7 @@ import json
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -85,7 +86,8 @@ class Engine:
             except NotFound:
                 found = {}
             pools = (found.get("IPAM") or {}).get("Config") or ()
-            self._bridge = tuple(str(pool["Gateway"]) for pool in pools if pool.get("Gateway"))
+            # Where it was not told one, the engine takes the first address of the pool.
+            self._bridge = tuple(str(pool.get("Gateway") or ip_network(pool["Subnet"])[1]) for pool in pools)
         return self._bridge
 
     def unreachable(self, error: BaseException) -> TransientError:

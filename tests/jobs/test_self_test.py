@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -128,13 +129,18 @@ async def test_the_best_inner_sandbox_that_works_is_chosen_once() -> None:
 
 
 @pytest.mark.engine
-async def test_a_container_of_ours_passes_every_check(rig: Rig, tmp_path: Path) -> None:
+async def test_a_container_of_ours_passes_every_check(rig: Rig, tmp_path: Path, engine: docker.DockerClient) -> None:
     box = BoxSettings(secret_names=("OPENAI_API_KEY",), canary_folders=(tmp_path / "runs",))
     async with rig.workplace(box=box) as w:
         checks = w.job.box
     assert [check.name for check in checks] == list(CHECKS)
     assert [check for check in checks if not check.passed] == []
-    assert {check.name: check.seen for check in checks}["canary"] == "in none of 16 places"
+    seen = {check.name: check.seen for check in checks}
+    assert seen["canary"] == "in none of 16 places"
+    assert "169.254.169.254" in seen["network"]
+    for bridge in engine.networks.list(names=["bridge"]):
+        for pool in bridge.attrs["IPAM"]["Config"]:
+            assert str(ip_network(pool["Subnet"])[1]) in seen["network"]
     assert list((tmp_path / "runs").iterdir()) == []
 
 
