@@ -89,7 +89,7 @@ async def _bare_script(stage: Stage, grace: HubClient, number: int) -> float:
         raise SystemExit(f"bench/bare_run.sh ended with exit code {process.returncode}")
     seconds, pull = said.decode().split()
     names = {Path(path).name for path in await grace.pull_request_files(int(pull)) if path.startswith("specs/")}
-    if names != {"spec.md", "plan.md", "tasks.md"}:
+    if names != {"spec.md", "requirements.md", "plan.md", "tasks.md"}:
         raise SystemExit(f"bench/bare_run.sh did not do the same work: its pull request holds {sorted(names)}")
     return float(seconds)
 
