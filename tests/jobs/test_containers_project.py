@@ -7,9 +7,9 @@ import pytest
 from db.vocabulary import ErrorCode, Phase
 from jobs.errors import UserError
 from jobs.patches import init_policy, judge, parse_patch, policy_for
-from jobs.ports import ModelApi
+from jobs.ports import AgentRequest, CommandsFrom
 from tests.jobs.git_server import git
-from tests.jobs.workplace import FILES, Rig, ScriptAgent, folder_of
+from tests.jobs.workplace import DATE, FILES, Rig, ScriptAgent, folder_of
 
 pytestmark = pytest.mark.engine
 
@@ -84,13 +84,42 @@ async def test_an_agent_with_a_model_finds_the_skills_its_project_lacks(rig: Rig
             await w.look("acme/old", project=project)
             await w.job.receive_tree(w.git, w.output)
             # Only preparing is for an agent with a model: none is called here.
-            await w.job.prepare_tree(ScriptAgent(model_api=ModelApi.OPENAI), w.output, project)
+            await w.job.prepare_tree(ScriptAgent(commands_from=CommandsFrom.REPOSITORY), w.output, project)
             lent = (await w.run("ls ~/.agents/skills; cat .agents/skills/*/SKILL.md")).message.split()
             assert lent == [
                 *(f"speckit-{name}" for name in ("analyze", "checklist", "clarify", "constitution", "implement")),
                 *("speckit-plan", "speckit-tasks", "ours"),
             ]
             assert await w.paths() == {}
+
+
+async def test_an_agent_that_is_kept_from_its_folder_finds_every_command_in_its_home(rig: Rig) -> None:
+    """The repository's own where it has one, but nothing that lies behind a link, and nothing that is too large."""
+    at = ".claude/skills"
+    rig.server.create(
+        "acme/own",
+        {
+            ".specify/x": b"x\n",
+            f"{at}/speckit-plan/SKILL.md": b"our way to plan\n",
+            f"{at}/speckit-plan/notes.md": b"our notes\n",
+            f"{at}/speckit-tasks/SKILL.md": b"x" * (300 << 10),
+            f"{at}/other/SKILL.md": b"not Spec Kit's\n",
+        },
+    )
+    agent = ScriptAgent(
+        "cat ~/.claude/skills/speckit-plan/*; ls ~/.claude/skills; ls -A; head -c 3 ~/.claude/skills/speckit-tasks/SKILL.md",
+        integration="claude",
+        commands_from=CommandsFrom.HOME,
+    )
+    async with rig.workplace(agent=agent) as w:
+        await w.take_in("acme/own")
+        told = await w.job.run_agent(agent, AgentRequest(w.run_id, Phase.SPECKIT_PLAN, "", DATE), w.output, 30)
+        lines = told.message.splitlines()
+        assert lines[:2] == ["our way to plan", "our notes"]
+        names = ("analyze", "checklist", "clarify", "constitution", "implement", "plan", "specify", "tasks")
+        assert lines[2:10] == [f"speckit-{name}" for name in names]
+        assert lines[10:] == [".specify", "---"], "its folder is not there while it works"
+        assert await w.paths() == {}, "and is as it was afterwards"
 
 
 async def test_a_folder_that_is_not_there_is_no_project(rig: Rig) -> None:
