@@ -40,6 +40,7 @@ from db.vocabulary import ErrorCode
 from jobs.agents import CustomDescription, make_agents
 from jobs.clock import SystemClock
 from jobs.containers import BoxSettings, ContainerLimits, DockerContainers
+from jobs.containers.inner_sandbox import finding_out
 from jobs.egress import EgressGuard
 from jobs.egress.forward_proxy import ForwardProxy, NotThere, program
 from jobs.errors import AppError, PipelineError, TransientError, UserError
@@ -317,8 +318,7 @@ async def _worker_parts(
             hosts=host_policy(settings),
         )
         options = _options(settings)
-        finding = asyncio.create_task(find_sandboxes(containers, services.agents), name="inner sandboxes")
-        closing.push_async_callback(_ended, finding)
+        await closing.enter_async_context(finding_out(containers, services.agents.values()))
         runs = RunsOfThisProcess(Pipeline(services, options, _doorbell(queue)), settings.max_runs)
         listener = JobListener(redis_url, runs, settings.run_timeout)
         sweeper = Sweeper(
@@ -336,22 +336,6 @@ async def _worker_parts(
             )
         )
         yield listener, sweeper, runs
-
-
-async def find_sandboxes(containers: DockerContainers, agents: Mapping[str, Agent]) -> None:
-    """Find out before the first run which inner sandboxes work here. An engine that is away is asked again by a run."""
-    try:
-        modes = await containers.find_sandboxes(agents.values())
-    except PipelineError as error:
-        logger.warning("inner_sandboxes_not_tried", extra={"code": error.code.value, "detail": error.message})
-        return
-    for agent, mode in modes.items():
-        logger.info("inner_sandbox", extra={"agent": agent, "mode": mode or "none: the container is the sandbox"})
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def agents_of(settings: Settings) -> Mapping[str, Agent]:

@@ -8,9 +8,15 @@ is tried once in a container that is like those of runs, and agents are told whi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
+from jobs.errors import PipelineError
 from jobs.ports import Agent, InnerSandbox, SandboxedAgent
+
+logger = logging.getLogger(__name__)
 
 Try = Callable[[Sequence[str]], Awaitable[bool]]
 """Runs an argument list in a container like those of runs; True when it ended well."""
@@ -44,3 +50,34 @@ async def _first_that_works(ways: Sequence[InnerSandbox], attempt: Try) -> Inner
         if await attempt(way.trial):
             return way
     return None
+
+
+class FindsSandboxes(Protocol):
+    """An engine's containers, as far as this is about them."""
+
+    async def find_sandboxes(self, agents: Iterable[Agent]) -> Mapping[str, str]:
+        """Agent -> the mode that works, of those that have one. Raises PipelineError."""
+        ...
+
+
+async def find_out(containers: FindsSandboxes, agents: Iterable[Agent]) -> None:
+    """Try before the first run, and log what works. An engine that is away is asked again by a run."""
+    try:
+        modes = await containers.find_sandboxes(agents)
+    except PipelineError as error:
+        logger.warning("inner_sandboxes_not_tried", extra={"code": error.code.value, "detail": error.message})
+        return
+    for agent, mode in modes.items():
+        logger.info("inner_sandbox", extra={"agent": agent, "mode": mode or "none: the container is the sandbox"})
+
+
+@contextlib.asynccontextmanager
+async def finding_out(containers: FindsSandboxes, agents: Iterable[Agent]) -> AsyncIterator[None]:
+    """Do that while the block runs, and stop with it. Raises what went wrong that nobody knows."""
+    task = asyncio.create_task(find_out(containers, agents), name="inner sandboxes")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -20,11 +20,10 @@ import pytest
 from db.vocabulary import Phase, RunStatus, TaskStatus
 from jobs.agents import CodexCli
 from jobs.containers import BoxSettings, DockerContainers, docker_containers
-from jobs.containers.inner_sandbox import InnerSandboxes
+from jobs.containers.inner_sandbox import InnerSandboxes, find_out
 from jobs.containers.self_test import CHECKS, checks_of, planted
 from jobs.containers.shape import host_config
 from jobs.ports import AgentRequest, BoxCheck, InnerSandbox, SandboxedAgent
-from jobs.worker import find_sandboxes
 from tests.jobs.rig import Rig as PipelineRig
 from tests.jobs.workplace import Rig, ScriptAgent
 
@@ -104,7 +103,7 @@ async def test_an_engine_that_is_away_when_the_worker_starts_is_no_failure(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     containers = DockerContainers(docker_host="unix:///nowhere.sock", image="x", gateway_root=tmp_path)
-    await find_sandboxes(containers, {"script": Sandboxed(), "plain": ScriptAgent()})
+    await find_out(containers, [Sandboxed(), ScriptAgent(name="plain")])
     containers.close()
     assert [record.getMessage() for record in caplog.records] == ["inner_sandboxes_not_tried"]
 
