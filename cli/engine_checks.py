@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TypeVar
 
 import docker
-from docker.errors import APIError, ContainerError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 
 from bot.settings import Settings, SettingsError
 from cli.engine import DEFAULT_HOST, Reply, ask
@@ -20,6 +20,8 @@ from jobs.ports import Agent, BoxCheck
 from jobs.worker import agents_of, box_settings
 
 T = TypeVar("T")
+
+_VERSION_SECONDS = 15
 
 
 async def engine(settings: Settings) -> str:
@@ -90,19 +92,24 @@ async def agents(settings: Settings) -> str:
 
 def _version_of(client: docker.DockerClient, image: str, agent: Agent) -> str:
     """The first line its program prints when asked for its version; empty where there is none that works."""
+    container = client.containers.create(
+        image,
+        list(agent.version_argv()),
+        network_mode="none",
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        read_only=True,
+        tmpfs={"/home/agent": "uid=1000,gid=1000,mode=0700", "/tmp": ""},  # noqa: S108 - in a container
+    )
     try:
-        printed: bytes = client.containers.run(
-            image,
-            list(agent.version_argv()),
-            remove=True,
-            network_mode="none",
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges:true"],
-            read_only=True,
-            tmpfs={"/home/agent": "uid=1000,gid=1000,mode=0700", "/tmp": ""},  # noqa: S108 - in a container
-        )
-    except (ContainerError, APIError):
+        container.start()
+        ended = container.wait(timeout=_VERSION_SECONDS)
+        printed: bytes = container.logs(stderr=False) if ended["StatusCode"] == 0 else b""
+    except (APIError, OSError):
+        # There is no such program, or it does not end.
         return ""
+    finally:
+        container.remove(force=True)
     return next((line.strip()[:100] for line in printed.decode("utf-8", "replace").splitlines() if line.strip()), "")
 
 

@@ -76,10 +76,13 @@ async def test_a_runtime_and_user_ids_that_the_engine_does_not_have_are_told_wit
 
 
 async def test_an_agent_whose_program_is_not_in_the_image_is_named(
-    on_engine: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], job_image: str
+    on_engine: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], job_image: str, engine: docker.DockerClient
 ) -> None:
     on_engine.setenv("SPECKIT_JOB_IMAGE", job_image)
+    before = {container.id for container in engine.containers.list(all=True) if container.attrs["Path"] == "codex"}
     checks = await asked(capsys)
+    after = {container.id for container in engine.containers.list(all=True) if container.attrs["Path"] == "codex"}
+    assert after <= before, "the containers in which it asked are gone"
     assert not checks["agents"]["ok"]
     assert checks["agents"]["detail"] == f"{job_image} has no program of codex_cli that works"
     assert checks["agents"]["cure"].startswith("build one that has, with images/build, and set SPECKIT_JOB_IMAGE")
