@@ -24,7 +24,7 @@ from db.vocabulary import ErrorCode, RunStatus, TaskStatus
 from jobs.errors import AppError, TransientError, UserError
 from jobs.running import RunsOfThisProcess
 from jobs.worker import JobListener, pipeline_error
-from jobs.worker import _doorbell as doorbell
+from jobs.worker.parts import doorbell
 from tests.jobs.fakes import waits
 from tests.jobs.rig import Rig
 from tests.redis_server import RedisServer
