@@ -117,10 +117,9 @@ class Pages:
             file = await asyncio.to_thread(open_artifact, self._root, artifact)
         except ArtifactUnavailable:
             raise web.HTTPNotFound from None
-        try:
+        # Closed here and not in a thread: whoever is cancelled while they wait for one leaves the file open.
+        with file:
             return await _stream(request, file, artifact)
-        finally:
-            await asyncio.to_thread(file.close)
 
     async def _public_run(self, text: str) -> SpecAutomationRun:
         run_id = _uuid(text)

@@ -134,8 +134,10 @@ async def test_every_phase_calls_the_command_it_is_named_after(
         await place.take_in()
         files = {}
         for phase, name in COMMANDS.items():
-            find = f"cat $(find /work/.agents /work/.claude /work/.gemini -path '*speckit[.-]{name}[./]*' -type f)"
-            files[phase] = (await asyncio.to_thread(look_inside, engine, place.job.container_id, find)).decode()
+            # Of folders that are all there: a complaint of ``find`` may arrive in the middle of a file.
+            files_of_it = f"cat $(find /work -path '*speckit[.-]{name}[./]*' -type f)"
+            content = await asyncio.to_thread(look_inside, engine, place.job.container_id, files_of_it)
+            files[phase] = content.decode()
         marks = distinct_lines(files)
         # The operator's own is one of the other CLIs: that it is called at all is told by fewer.
         phases = AGENT_PHASES if backend.name != "custom" else (Phase.SPECKIT_PLAN, Phase.SPECKIT_REFINE)
