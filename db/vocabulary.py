@@ -74,6 +74,10 @@ TAKEN_OVER = "taken_over"
 """In the details of a skipped phase: ``{run_id, attempt}`` of the run whose result counts instead."""
 
 
+RESTORED = "restored"
+"""In the details of ``git_clone``: the paths, at most 50, of what tells an agent how to work and is as the base branch
+has it, where the pull request's branch has it otherwise. ``restored_in_all`` counts them."""
+
 HIDDEN_TEXT = "hidden_text"
 """In the arguments of a run, and in the details of the phase that got its text: how many things of each kind nobody
 could see in what people wrote, so that no agent read them."""

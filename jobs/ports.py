@@ -34,6 +34,7 @@ class CloneSource:
 
     A run that continues a pull request names its head branch as ``base_branch``. ``project`` is the folder that is Spec
     Kit's root (``packages/api``), empty for the repository's own; ``want_branches`` asks for the remote's branches too.
+    ``reviewed_branch`` is where what tells an agent how to work comes from; empty where the tree is that branch's own.
     """
 
     url: str
@@ -41,6 +42,7 @@ class CloneSource:
     commit: str | None = None
     project: str = ""
     want_branches: bool = False
+    reviewed_branch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Clone:
 
     ``feature_directories`` are the names of the folders directly in the project's ``specs/``, at most 5000, and
     ``remote_branches`` the names of all branches, at most 10,000, where they were asked for. ``numbering`` is how Spec
-    Kit numbers features there: ``sequential`` or ``timestamp``.
+    Kit numbers features there: ``sequential`` or ``timestamp``. ``restored`` are the paths of instructions that the
+    commit has otherwise than the reviewed branch: an agent finds that branch's, and changes none of them.
     """
 
     commit: str
@@ -57,6 +60,7 @@ class Clone:
     feature_directories: Sequence[str] = ()
     numbering: str = "sequential"
     remote_branches: Sequence[str] = ()
+    restored: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +216,9 @@ class JobContainer(Protocol):
         """Of the last turn of an agent, however it ended."""
         ...
 
-    async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
-        """Take the tree of the pristine clone as a stream, without ``.git``."""
+    async def receive_tree(self, source: GitContainer, output: PhaseOutput, kept: Sequence[str] = ()) -> None:
+        """Take the tree of the pristine clone as a stream, without ``.git``. What an agent makes of the paths in
+        ``kept`` is in no patch."""
         ...
 
     async def prepare_tree(self, agent: Agent, output: PhaseOutput, project: str = "") -> PreparedTree:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from bot.pages.plain_text import readable
 from bot.reporting.hidden_text import hidden_by_kind
 from bot.reporting.network_report import host_counts
+from bot.reporting.restored import restored_paths
 from bot.reporting.spending import Spending, budget_words, by_model, spending_in_all, tokens_words, usd
 from db.budgets import BudgetState
 from db.models import AutomationArtifact, SpecAutomationRun, SpecAutomationTaskState
@@ -271,6 +272,10 @@ def _facts(run: SpecAutomationRun, github_web_url: str, now: datetime) -> list[F
         facts.append(Fact("Spec Kit", readable(agent.prompt_pack_version)))
     if hidden := hidden_by_kind(run):
         facts.append(Fact("Hidden text", f"left out of what the agent read: {hidden}"))
+    paths, count = restored_paths(run)
+    if paths:
+        more = f" and {count - len(paths)} more" if count > len(paths) else ""
+        facts.append(Fact("From the base branch", readable(", ".join(paths) + more)))
     if run.dry_run:
         facts.append(Fact("Dry run", "nothing is pushed"))
     if run.worker_hostname:

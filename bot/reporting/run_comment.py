@@ -10,6 +10,7 @@ from bot.reporting.hidden_text import hidden_sentence
 from bot.reporting.network_report import network_report
 from bot.reporting.next_commands import next_steps
 from bot.reporting.phase_report import phase_table, small_print, summaries
+from bot.reporting.restored import restored_sentence
 from bot.reporting.run_results import results
 from bot.reporting.run_view import RunView
 from bot.reporting.sections import within
@@ -28,6 +29,7 @@ def summary_parts(run: SpecAutomationRun, view: RunView) -> list[str]:
         headline(run, view),
         _asked(run),
         hidden_sentence(run),
+        restored_sentence(run),
         *_particulars(run, view),
         phase_table(run),
         network_report(run),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.patches.integrations import integration_called
+from jobs.patches.integrations import INTEGRATIONS, integration_called
 from jobs.ports import Agent, CommandsFrom
 
 
@@ -39,6 +39,31 @@ def settings_to_set_aside(agent: Agent) -> list[str]:
     if agent.commands_from is not CommandsFrom.HOME:
         return list(SETTINGS)
     return [*SETTINGS, _folder(agent).partition("/")[0]]
+
+
+CONTEXT_FILES = (
+    *sorted({known.context_file for known in INTEGRATIONS.values() if known.context_file}),
+    *("AGENTS.override.md", "CLAUDE.local.md"),
+)
+"""What agents read before they work, of their own accord, in the project's folder and in others."""
+
+AGENT_FOLDERS = tuple(sorted({known.commands.split("/")[0] for known in INTEGRATIONS.values() if known.commands}))
+
+WORK_IN_SPEC_KIT = ("memory/", "feature.json")
+"""What a run itself writes in ``.specify``: the constitution, and which feature is worked on."""
+
+
+def instructions_from(branch: str, project: str) -> dict[str, Any] | None:
+    """What tells an agent how to work, which must come from ``branch``; None where there is no other branch."""
+    if not branch:
+        return None
+    return {
+        "branch": branch,
+        "files": list(CONTEXT_FILES),
+        "folders": list(AGENT_FOLDERS),
+        "spec_kit": f"{project}/.specify" if project else ".specify",
+        "but": list(WORK_IN_SPEC_KIT),
+    }
 
 
 def _folder(agent: Agent) -> str:

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from db.vocabulary import ErrorCode
+from jobs.containers.agent_files import instructions_from
 from jobs.containers.git_failures import (
     continue_failure,
     fetch_failure,
+    no_branch,
     project_not_found,
     push_failure,
     repository_name,
@@ -20,7 +22,6 @@ from jobs.containers.session import OnData, Session
 from jobs.containers.shape import MIB, ContainerLimits
 from jobs.errors import AppError, PipelineError, TransientError, UserError
 from jobs.patches import parse_patch
-from jobs.patches.policy import show
 from jobs.ports import Clone, CloneSource, CommitIdentity, Committed, NamedPatch, PhaseOutput
 from jobs.redaction import Redactor, StreamRedactor
 
@@ -45,11 +46,9 @@ class DockerGitContainer:
 
     async def clone(self, source: CloneSource, token: str, output: PhaseOutput) -> Clone:
         """Raises UserError ``clone.*``, TransientError ``clone.failed`` and ``engine.*``."""
-        if not _BRANCH.fullmatch(source.base_branch):
-            raise UserError(
-                ErrorCode.CLONE_BASE_NOT_FOUND,
-                f"{repository_name(source.url)} has no branch `{show(source.base_branch)}`. Name one with `--base`.",
-            )
+        for branch in (source.base_branch, source.reviewed_branch):
+            if branch and not _BRANCH.fullmatch(branch):
+                raise no_branch(source.url, branch)
         if source.project and not _is_plain(source.project):
             raise project_not_found(source.project)
         request = {
@@ -59,6 +58,7 @@ class DockerGitContainer:
             "commit": source.commit,
             "project": source.project,
             "want_branches": source.want_branches,
+            "instructions": instructions_from(source.reviewed_branch, source.project),
             "token": token,
             "timeout": self._limits.clone_seconds,
             "max_files": self._limits.tree_files,
@@ -73,6 +73,7 @@ class DockerGitContainer:
             feature_directories=tuple(map(str, result["feature_directories"]))[:MOST_FEATURES],
             numbering="timestamp" if result["numbering"] == "timestamp" else "sequential",
             remote_branches=tuple(map(str, result["remote_branches"]))[:MOST_BRANCHES],
+            restored=tuple(map(str, result["restored"])),
         )
         if source.commit is not None and clone.commit != source.commit:
             raise AppError(ErrorCode.CLONE_FAILED, f"cloning {repository_name(source.url)}: another commit came")
@@ -84,7 +85,10 @@ class DockerGitContainer:
         name = repository_name(source.url)
         match result["refused"]:
             case "fetch":
-                return fetch_failure(source.url, source.base_branch, source.commit, str(result.get("said", "")))
+                said = str(result.get("said", ""))
+                if source.reviewed_branch and f"refs/heads/{source.reviewed_branch}" in said:
+                    return fetch_failure(source.url, source.reviewed_branch, source.commit, said)
+                return fetch_failure(source.url, source.base_branch, source.commit, said)
             case "empty":
                 return UserError(
                     ErrorCode.CLONE_EMPTY_REPOSITORY, f"{name} has no commit yet. Push a first one, then try again."

@@ -38,10 +38,7 @@ def fetch_failure(url: str, base_branch: str, commit: str | None, said: str) -> 
     """Why a clone did not work. ``said`` is the end of git's stderr."""
     name = repository_name(url)
     if "couldn't find remote ref" in said:
-        return UserError(
-            ErrorCode.CLONE_BASE_NOT_FOUND,
-            f"{name} has no branch `{base_branch}`. Name one with `--base`.",
-        )
+        return no_branch(url, base_branch)
     if commit is not None and _NO_COMMIT.search(said):
         return UserError(
             ErrorCode.CLONE_BASE_NOT_FOUND,
@@ -63,6 +60,14 @@ def fetch_failure(url: str, base_branch: str, commit: str | None, said: str) -> 
     if _AWAY.search(said):
         return TransientError(ErrorCode.CLONE_FAILED, f"cloning {name}: {_last_line(said)}")
     return AppError(ErrorCode.CLONE_FAILED, f"cloning {name}: {_last_line(said)}")
+
+
+def no_branch(url: str, branch: str) -> UserError:
+    """There is no such branch to begin with."""
+    return UserError(
+        ErrorCode.CLONE_BASE_NOT_FOUND,
+        f"{repository_name(url)} has no branch `{show(branch)}`. Name one with `--base`.",
+    )
 
 
 def push_failure(url: str, branch: str, said: str) -> PipelineError:

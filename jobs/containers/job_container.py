@@ -94,7 +94,7 @@ class DockerJobContainer:
         """See ``JobContainer.egress``."""
         return self._went
 
-    async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
+    async def receive_tree(self, source: GitContainer, output: PhaseOutput, kept: Sequence[str] = ()) -> None:
         """Raises UserError ``clone.too_large`` and ``clone.unsafe_tree``, TransientError ``engine.*``."""
         if not isinstance(source, DockerGitContainer):
             raise TypeError("the tree of a container comes from a container of the same engine")
@@ -111,10 +111,9 @@ class DockerJobContainer:
         # Headers and padding of the archive come on top of the files.
         most = self._limits.tree_bytes + self._limits.tree_files * 1536
         sending = asyncio.create_task(send())
+        request = {"op": "receive", "max_bytes": most, "kept": list(kept)}
         receiving = asyncio.create_task(
-            self._session.ask(
-                {"op": "receive", "max_bytes": most}, output, data=arriving(), timeout=self._limits.clone_seconds
-            )
+            self._session.ask(request, output, data=arriving(), timeout=self._limits.clone_seconds)
         )
         try:
             await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_EXCEPTION)

@@ -12,9 +12,10 @@ from db.errors import ImmutableRecord
 from db.reservations import LONGEST_NAME, reserve_feature
 from db.runs import record_agent, record_feature_directory, record_source
 from db.session import Database
-from db.vocabulary import ErrorCode, Phase
+from db.vocabulary import RESTORED, ErrorCode, Phase
 from jobs.errors import UserError
 from jobs.patches import init_policy, judge, parse_patch
+from jobs.patches.policy import show
 from jobs.phases.steps import SPECS
 from jobs.ports import Agent, Clone, CloneSource, Credentials, PreparedTree
 from jobs.run_context import Attempt, Checkpoint, Finished, Pinned, Prepared, RunRequest, Source, Workplace
@@ -28,6 +29,7 @@ _LEFT_OUT = frozenset(
     )
 )
 _WORDS = 4
+_MOST_TOLD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,13 @@ class GitClone:
         reserves = Phase.SPECKIT_SPECIFY in request.agent_phases and not known
         token = await self.credentials.clone_token(attempt.lease)
         branch = prepared.branch or prepared.base_branch
+        reviewed = prepared.base_branch if prepared.branch else ""
         clone = await workplace.git.clone(
-            CloneSource(prepared.clone_url, branch, pinned.base_sha, request.project, reserves), token, attempt.output
+            CloneSource(prepared.clone_url, branch, pinned.base_sha, request.project, reserves, reviewed),
+            token,
+            attempt.output,
         )
-        await workplace.job.receive_tree(workplace.git, attempt.output)
+        await workplace.job.receive_tree(workplace.git, attempt.output, clone.restored)
         tree = await workplace.job.prepare_tree(self.agent, attempt.output, request.project)
         await self._judge(attempt, tree.init_patch, request.project)
         await self._record(attempt, tree, clone.commit)
@@ -78,13 +83,16 @@ class GitClone:
             await self.folder.keep_patch(attempt, tree.init_patch)
         init_patch = pinned.init_patch or tree.init_patch
         source = Source(clone.commit, tree.prompt_pack_version, init_patch, tree.templates, directory)
-        details = {
+        details: dict[str, object] = {
             "base_branch": prepared.base_branch,
             "base_sha": clone.commit,
             "feature_directory": directory,
             "prompt_pack_version": tree.prompt_pack_version,
             "spec_kit_set_up": bool(init_patch),
         }
+        if clone.restored:
+            details[RESTORED] = [show(path) for path in clone.restored[:_MOST_TOLD]]
+            details["restored_in_all"] = len(clone.restored)
         return Finished(source, details)
 
     async def _reserve(self, attempt: Attempt, request: RunRequest, clone: Clone) -> str:

@@ -218,7 +218,7 @@ class FakeJobContainer:
         self.secrets = tuple(world.keys)
         self.egress = EgressReport()
 
-    async def receive_tree(self, source: GitContainer, output: PhaseOutput) -> None:
+    async def receive_tree(self, source: GitContainer, output: PhaseOutput, kept: Sequence[str] = ()) -> None:
         await self._world.step("receive_tree")
         assert isinstance(source, FakeGitContainer)
         self._tree.files = dict(source.files)

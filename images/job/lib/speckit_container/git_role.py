@@ -17,11 +17,14 @@ from typing import IO, Any
 from speckit_container.branch_listing import BranchListing
 from speckit_container.frames import Channel, Refused
 from speckit_container.git_settings import environment, make_repository
+from speckit_container.instructions import Instructions, differences, index_lines
 from speckit_container.programs import Bounds, collect, pipe, run
 from speckit_container.tree_look import TreeLook, numbering_of
 
 REPOSITORY = Path("/work/repository.git")
 BASE = "refs/speckit/base"
+REVIEWED = "refs/speckit/reviewed"
+MOST_RESTORED = 5000
 TAIL = 16_384
 
 
@@ -30,6 +33,7 @@ class GitRole:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self._tree = BASE
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what ``op`` names. Raises Refused with what git said."""
@@ -58,15 +62,18 @@ class GitRole:
         return {
             "commit": commit,
             **look.facts(),
+            "restored": self._restore(request["instructions"], commit) if request["instructions"] else [],
             "numbering": numbering_of(self._git("cat-file", "blob", look.options) if look.options else b""),
             "remote_branches": listing.branches() if listing is not None else [],
         }
 
     def _fetch(self, request: dict[str, Any]) -> None:
         url, wanted = request["url"], request.get("commit") or f"refs/heads/{request['base_branch']}"
+        refs = [f"+{wanted}:{BASE}"]
+        if request["instructions"]:
+            refs.append(f"+refs/heads/{request['instructions']['branch']}:{REVIEWED}")
         code, said = self._remote(
-            ["fetch", "--no-tags", "--depth=1", "--no-write-fetch-head", "--", url, f"+{wanted}:{BASE}"],
-            request,
+            ["fetch", "--no-tags", "--depth=1", "--no-write-fetch-head", "--", url, *refs], request
         )
         if code != 0:
             if "couldn't find remote ref" in said and self._has_no_branches(request):
@@ -99,9 +106,27 @@ class GitRole:
             stream.close()
         return look
 
+    def _restore(self, wanted: Mapping[str, Any], commit: str) -> list[str]:
+        """Make the tree that leaves from here: the clone's, with the instructions as the reviewed branch has them.
+        Returns the paths that this changed."""
+        instructions = Instructions(wanted)
+        # Where the reviewed branch has no Spec Kit yet, the one on this branch is what an earlier run set up.
+        spec_kit = bool(self._git("ls-tree", REVIEWED, "--", instructions.spec_kit).strip())
+        raw = self._git("diff-tree", "-r", "-z", "--raw", "--no-renames", commit, REVIEWED)
+        entries = [entry for entry in differences(raw) if instructions.include(entry[2], spec_kit=spec_kit)]
+        if len(entries) > MOST_RESTORED:
+            raise Refused("large", files=len(entries))
+        if entries:
+            index = {"GIT_INDEX_FILE": "/work/index"}
+            Path("/work/index").unlink(missing_ok=True)
+            self._git("read-tree", commit, variables=index)
+            self._git(*("update-index", "--replace", "-z", "--index-info"), stdin=index_lines(entries), variables=index)
+            self._tree = self._git("write-tree", variables=index).decode().strip()
+        return [path for _, _, path in entries]
+
     def _archive(self, request: dict[str, Any]) -> dict[str, Any]:
         process = subprocess.Popen(
-            ["git", "archive", "--format=tar", BASE],
+            ["git", "archive", "--format=tar", self._tree],
             env=environment(variables={"GIT_DIR": str(REPOSITORY)}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -17,6 +17,7 @@ from typing import Any
 
 from speckit_container.frames import Channel, Refused
 from speckit_container.git_settings import environment, make_repository
+from speckit_container.instructions import ABSENT, index_lines
 from speckit_container.lent_commands import lacking, lend
 from speckit_container.made_ahead import MadeAhead, init_argv
 from speckit_container.plain_files import free_place, is_plain_folder, read_plain
@@ -49,6 +50,7 @@ class JobRole:
             }
         )
         self._baseline = ""
+        self._kept: dict[str, tuple[str, str, str]] = {}
         self._project = ""
         self._root = TREE
         self._made = {integration: MadeAhead(integration, _plain_environment())}
@@ -111,6 +113,7 @@ class JobRole:
             raise Refused("large" if "No space left" in said else "extract", said=said)
         make_repository(BASELINE)
         self._baseline = self._snapshot(every=True)
+        self._kept = self._entries_of(request["kept"])
         return {"bytes": received}
 
     def _prepare(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +195,9 @@ class JobRole:
     def _replay(self) -> dict[str, Any]:
         patch = b"".join(self._channel.data())
         if patch.strip():
-            self._git("apply", "--index", "--whitespace=nowarn", "-", stdin=patch, refuse="apply")
+            # They are as the base branch has them, which may have changed them since the patch was made.
+            kept = [f"--exclude={path}" for path in self._kept]
+            self._git("apply", "--index", "--whitespace=nowarn", *kept, "-", stdin=patch, refuse="apply")
             self._baseline = self._git("write-tree").decode().strip()
         return {}
 
@@ -298,7 +303,24 @@ class JobRole:
     def _snapshot(self, *, every: bool) -> str:
         """Write the tree as git objects. ``every``: what .gitignore names too, for the base has it tracked."""
         self._git("add", "--all", *(["--force"] if every else []), "--", ".", refuse="snapshot")
+        if self._kept:
+            lines = index_lines(list(self._kept.values()))
+            self._git("update-index", "--replace", "-z", "--index-info", stdin=lines, refuse="snapshot")
         return self._git("write-tree", refuse="snapshot").decode().strip()
+
+    def _entries_of(self, paths: list[str]) -> dict[str, tuple[str, str, str]]:
+        """How the baseline has ``paths``: what an agent makes of them is in no patch, since it would not fit the
+        branch, which has them otherwise."""
+        entries = {path: ("0", ABSENT, path) for path in paths}
+        if not entries:
+            return {}
+        listed = self._git("ls-tree", "-r", "-z", self._baseline).decode("utf-8", "surrogateescape")
+        for line in listed.split("\0")[:-1]:
+            facts, _, path = line.partition("\t")
+            if path in entries:
+                mode, _, object_id = facts.split(" ")
+                entries[path] = (mode, object_id, path)
+        return entries
 
     def _git(self, *arguments: str, stdin: bytes = b"", refuse: str = "git") -> bytes:
         code, out, said = collect(["git", *arguments], self._git_environment, stdin=stdin, cwd=str(TREE))
