@@ -46,8 +46,8 @@ class DockerGitContainer:
 
     async def clone(self, source: CloneSource, token: str, output: PhaseOutput) -> Clone:
         """Raises UserError ``clone.*``, TransientError ``clone.failed`` and ``engine.*``."""
-        for branch in (source.base_branch, source.reviewed_branch):
-            if branch and not _BRANCH.fullmatch(branch):
+        for branch in (source.base_branch, source.reviewed_branch or source.base_branch):
+            if not _BRANCH.fullmatch(branch):
                 raise no_branch(source.url, branch)
         if source.project and not _is_plain(source.project):
             raise project_not_found(source.project)
